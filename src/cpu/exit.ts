@@ -1,0 +1,93 @@
+import type { Gpa, Gva } from "../mmu/address.ts";
+
+/** Why the CPU left guest code. */
+export const ExitReason = {
+  /** The burst's instructions are spent. */
+  budget: "budget",
+  /** The guest can take an interrupt now, and the monitor asked to know (window requested). */
+  interruptWindow: "interruptWindow",
+  /** The hardware's page walk refused the access and ExitControl.pageFault is set. */
+  pageFault: "pageFault",
+  /** An access reached a guest-physical address that no frame backs. */
+  mmio: "mmio",
+  /** IN, OUT, INS or OUTS. */
+  io: "io",
+  hlt: "hlt",
+  cpuid: "cpuid",
+  /** RDMSR or WRMSR. */
+  msr: "msr",
+  /** MOV to CR0, CR3 or CR4, CLTS, LMSW (reads never exit; the guest reads its own values). */
+  controlRegister: "controlRegister",
+  invlpg: "invlpg",
+  /** A fault while delivering a double fault. */
+  tripleFault: "tripleFault",
+} as const;
+export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason];
+
+/** Bits of `Cpu.controls`: what leaves the guest rather than being done by the CPU itself. I/O, MMIO and HLT always leave. */
+export const ExitControl = {
+  pageFault: 1 << 0,
+  cr0: 1 << 1,
+  cr3: 1 << 2,
+  cr4: 1 << 3,
+  invlpg: 1 << 4,
+  cpuid: 1 << 5,
+  msr: 1 << 6,
+} as const;
+
+/** Access kinds, as bits of the page-fault error code where they have one. */
+export const Access = { read: 0, write: 1, execute: 2 } as const;
+export type Access = (typeof Access)[keyof typeof Access];
+
+/**
+ * What `run` reports. One record per CPU, reused: copy what must outlive the next `run`. The guest state is precise:
+ * unless said otherwise EIP is at the instruction that left, which has changed nothing.
+ */
+export interface ExitRecord {
+  reason: ExitReason;
+  /** EIP of the instruction; for hlt and budget, of the next one. */
+  eip: number;
+  /** Its length in bytes, 0 where not known (a fault while fetching or delivering). */
+  length: number;
+  /** pageFault, invlpg: linear address. */
+  gva: Gva;
+  /** mmio: guest-physical address. */
+  gpa: Gpa;
+  /** pageFault: error code as the processor would push it (P, W/R, U/S, RSVD, I/D). */
+  errorCode: number;
+  /** pageFault, mmio, io: what was tried. */
+  access: Access;
+  /** pageFault, mmio, io: bytes of the access (1, 2, 4, 8). */
+  size: number;
+  /** mmio and io writes: the value; controlRegister, msr writes: the new value (low word). */
+  value: number;
+  /** msr writes: high word. */
+  valueHigh: number;
+  /** io: the port. */
+  port: number;
+  /** controlRegister: 0, 3 or 4. msr: 0. */
+  register: number;
+  /** msr: true when WRMSR. */
+  write: boolean;
+  /** Vector of the event that was being delivered when a pageFault left, else -1. */
+  vectoring: number;
+}
+
+export function createExitRecord(): ExitRecord {
+  return {
+    reason: ExitReason.budget,
+    eip: 0,
+    length: 0,
+    gva: 0 as Gva,
+    gpa: 0 as Gpa,
+    errorCode: 0,
+    access: Access.read,
+    size: 0,
+    value: 0,
+    valueHigh: 0,
+    port: 0,
+    register: 0,
+    write: false,
+    vectoring: -1,
+  };
+}

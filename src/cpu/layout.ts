@@ -1,0 +1,142 @@
+/**
+ * Where everything lives in the machine's one WebAssembly.Memory. All offsets are bytes.
+ *
+ *   0x0000_0000  register file of the physical CPU (STATE_SIZE bytes; saved and loaded by the world switch)
+ *   TLB_BASE     the tagged TLB
+ *   BLOCKS_BASE  hash of decoded blocks, keyed by host-physical address and mode
+ *   ARENA_BASE   decoded micro-operations
+ *   PHYS_BASE    the machine's physical memory: hpa 0 is at this byte
+ *
+ * Micro-operations name registers by their byte offset here, so everything an operand can name lies below 64 KiB.
+ */
+
+export const STATE_SIZE = 0x1000;
+
+/** General registers: 8 slots of 64 bits (16 reserved), the low 32 bits used by IA-32. Order: AX CX DX BX SP BP SI DI. */
+export const GPR = 0x000;
+export const EAX = 0x00;
+export const ECX = 0x08;
+export const EDX = 0x10;
+export const EBX = 0x18;
+export const ESP = 0x20;
+export const EBP = 0x28;
+export const ESI = 0x30;
+export const EDI = 0x38;
+
+/** Always zero: named by an address form that has no base or no index. */
+export const ZERO = 0x80;
+/** Linear address computed and checked by a preceding address micro-operation. */
+export const LINEAR = 0x88;
+/** EIP: valid whenever JavaScript runs (helpers, exits). */
+export const EIP = 0x90;
+/** EIP of byte 0 of the page that the running block lies in (EIP of an op = PC_PAGE + its page offset). */
+export const PC_PAGE = 0x94;
+
+/**
+ * Arithmetic flags, kept as three words and computed on demand:
+ *   ZF = (FLAG_ZR == 0);  SF = bit 31 of FLAG_SP;  PF = even parity of the low byte of FLAG_SP;
+ *   CF = bit 31 of FLAG_AUX;  OF = bit 31 XOR bit 30 of FLAG_AUX;  AF = bit 3 of FLAG_AUX.
+ */
+export const FLAG_ZR = 0x98;
+export const FLAG_SP = 0x9c;
+export const FLAG_AUX = 0xa0;
+/** EFLAGS other than OSZAPC (bit 1 always set). */
+export const EFLAGS_REST = 0xa4;
+
+/** Instructions that may still retire in this burst, less those of the block being run (signed). */
+export const BUDGET = 0xa8;
+/** Set by a slow memory path: 0 none, else the instruction must be abandoned. */
+export const FAULT = 0xac;
+/** Byte offset inside a TLB entry of the tags of the current privilege: 0 supervisor, 16 user. */
+export const TLB_PRIV = 0xb0;
+/** Mode bits that decoding depends on (see modes.ts); part of the key of a block. */
+export const MODE = 0xb4;
+/** Current privilege level. */
+export const CPL = 0xb8;
+/** 1 while the instruction after STI or MOV SS/POP SS has not finished. */
+export const SHADOW = 0xbc;
+/** Bit set of ExitControl: which instructions leave the guest. */
+export const CONTROLS = 0xc0;
+/** Non-zero when something wants the CPU at the next moment that IF is set (interrupt window). */
+export const WINDOW = 0xc4;
+/** The micro-operation at which the running instruction began (arena byte address); for precise exits. */
+export const CURRENT_OP = 0xc8;
+
+/** Segment registers: 8 records of 32 bytes in encoding order, then LDTR and TR. */
+export const SEG = 0x100;
+export const SEG_SIZE = 0x20;
+export const SEG_ES = 0x100;
+export const SEG_CS = 0x120;
+export const SEG_SS = 0x140;
+export const SEG_DS = 0x160;
+export const SEG_FS = 0x180;
+export const SEG_GS = 0x1a0;
+export const SEG_LDTR = 0x1c0;
+export const SEG_TR = 0x1e0;
+/** Fields of a segment record. */
+export const SEG_SELECTOR = 0;
+export const SEG_BASE = 4;
+/** Limit in bytes, already scaled by G. */
+export const SEG_LIMIT = 8;
+/** Descriptor attributes: bits 0-3 type, 4 S, 5-6 DPL, 7 P, 12 AVL, 14 D/B, 15 G (high word of descriptor >>> 8, limit bits cleared); 0 = unusable (null). */
+export const SEG_ATTR = 12;
+/** First valid offset and last valid offset (unsigned): what an access is checked against. */
+export const SEG_LO = 16;
+export const SEG_HI = 20;
+/** 1 readable, 2 writable, 4 executable; 0 for an unusable segment. */
+export const SEG_PERM = 24;
+
+export const CR0 = 0x200;
+export const CR2 = 0x208;
+export const CR3 = 0x20c;
+export const CR4 = 0x210;
+/** DR0..DR3, then DR6 and DR7. */
+export const DR0 = 0x220;
+export const DR6 = 0x230;
+export const DR7 = 0x234;
+export const GDTR_BASE = 0x240;
+export const GDTR_LIMIT = 0x244;
+export const IDTR_BASE = 0x248;
+export const IDTR_LIMIT = 0x24c;
+/** SYSENTER_CS, SYSENTER_ESP, SYSENTER_EIP. */
+export const SYSENTER = 0x250;
+/** Temporaries that carry a value from one micro-operation to the next of the same instruction. */
+export const TEMP = 0x260;
+
+/** x87: eight 16-byte slots (10 used, little endian 80-bit), physical register order (not stack order). */
+export const FPU_REGS = 0x300;
+export const FPU_CONTROL = 0x380;
+/** Status word, TOP included (bits 11-13). */
+export const FPU_STATUS = 0x384;
+/** One bit a physical register, 1 = empty. */
+export const FPU_EMPTY = 0x388;
+export const FPU_LAST_IP = 0x38c;
+export const FPU_LAST_CS = 0x390;
+export const FPU_LAST_DP = 0x394;
+export const FPU_LAST_DS = 0x398;
+/** 11-bit opcode of the last non-control x87 instruction. */
+export const FPU_LAST_OPCODE = 0x39c;
+
+/** TLB: direct-mapped by linear page number, TLB_ENTRIES entries of 32 bytes. */
+export const TLB_BASE = 0x10000;
+export const TLB_ENTRIES = 4096;
+export const TLB_ENTRY_SIZE = 32;
+/** Tag offsets, supervisor set; the user set is 16 bytes higher. A tag is the linear page address, or TLB_INVALID. */
+export const TLB_READ = 0;
+export const TLB_WRITE = 4;
+export const TLB_EXEC = 8;
+/** Added to a linear address gives the byte in the WebAssembly memory. */
+export const TLB_DELTA = 12;
+export const TLB_USER = 16;
+/** Bit 0: global page. (In the user half, beside the delta's place.) */
+export const TLB_ATTR = 28;
+export const TLB_INVALID = 1;
+
+/** Hash of blocks: BLOCKS_ENTRIES entries of 16 bytes: hpa of the first byte, mode, block address, spare. */
+export const BLOCKS_BASE = 0x40000;
+export const BLOCKS_ENTRIES = 0x10000;
+export const BLOCKS_ENTRY_SIZE = 16;
+
+export const ARENA_BASE = 0x200000;
+export const PHYS_BASE = 0x2000000;
+export const ARENA_SIZE = PHYS_BASE - ARENA_BASE;
