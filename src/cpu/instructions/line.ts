@@ -1,0 +1,85 @@
+import type { Semantics } from "./context.ts";
+
+/**
+ * Operand codes, after the opcode maps of the Intel SDM vol. 2, appendix A:
+ *   E* ModRM r/m (register or memory); M* ModRM memory only; R* ModRM r/m register only; G* ModRM reg; Z* register in the opcode's
+ *   low three bits; O* memory at an absolute offset; I* immediate; J* relative branch; A far pointer immediate; S segment register
+ *   in ModRM reg; C control and D debug register in ModRM reg; AL, AX (eAX by operand size), CL, DX: that register; 1: constant 1.
+ * Second letter: b byte, w word, d doubleword, q 8 bytes, v word or doubleword by operand size, z like v for immediates,
+ * bs byte sign-extended to the operand size, p far pointer (m16:16 or m16:32), a two words or doublewords, s 6-byte pseudo-descriptor.
+ */
+export type OperandCode =
+  | "Eb"
+  | "Ew"
+  | "Ed"
+  | "Ev"
+  | "M"
+  | "Mb"
+  | "Mw"
+  | "Md"
+  | "Mq"
+  | "Mv"
+  | "Mp"
+  | "Ma"
+  | "Ms"
+  | "Rd"
+  | "Rv"
+  | "Gb"
+  | "Gw"
+  | "Gd"
+  | "Gv"
+  | "Zb"
+  | "Zv"
+  | "Zd"
+  | "Ob"
+  | "Ov"
+  | "Ib"
+  | "Ibs"
+  | "Iw"
+  | "Iz"
+  | "Jb"
+  | "Jz"
+  | "A"
+  | "Sw"
+  | "Cd"
+  | "Dd"
+  | "AL"
+  | "AX"
+  | "CL"
+  | "DX"
+  | "1";
+
+export interface Operand {
+  readonly code: OperandCode;
+  readonly access: "r" | "w" | "rw" | "address";
+}
+
+/** Sets of arithmetic flags, as EFLAGS bits (CF 0x1, PF 0x4, AF 0x10, ZF 0x40, SF 0x80, OF 0x800). */
+export const FLAGS_ALL = 0x8d5;
+
+/** One line per opcode (and per ModRM.reg for groups): the only place that says which opcodes exist. */
+export interface OpcodeLine {
+  readonly mnemonic: string;
+  /** Opcode map: "one" for one-byte opcodes, "0f" for two-byte ones. */
+  readonly map: "one" | "0f";
+  readonly opcode: number;
+  /** For groups: the value of ModRM.reg. */
+  readonly extension?: number;
+  /** For lines that exist only with a memory or only with a register r/m. */
+  readonly only?: "mem" | "reg";
+  readonly operands: readonly Operand[];
+  /** Exactly one of these: trees for a generated handler, or the name of a TypeScript helper in src/cpu/system. */
+  readonly semantics?: Semantics;
+  readonly helper?: string;
+  /** The block ends after it (control transfer, mode or translation change). */
+  readonly endsBlock?: boolean;
+  /** Flags always written, and flags whose earlier value it reads (or may keep). Omitted: none. */
+  readonly writesFlags?: number;
+  readonly readsFlags?: number;
+  /** LOCK is allowed with a memory destination; otherwise LOCK is #UD. */
+  readonly lockable?: boolean;
+  /** Repeat prefix means repetition. */
+  readonly string?: boolean;
+  /** CPUID feature (leaf 1 EDX bit number) without which the opcode is #UD. */
+  readonly feature?: number;
+}
