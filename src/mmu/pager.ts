@@ -1,0 +1,96 @@
+import type { Gfn, Gpa, Gva, Hpa, Mfn } from "./address.ts";
+
+export const PAGER_NAMES = ["bare", "vtlb"] as const;
+export type PagerName = (typeof PAGER_NAMES)[number];
+
+/** Page-fault error code bits (Intel SDM vol. 3, 4.7). */
+export const PageFault = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16 } as const;
+
+/** The guest's own paging registers, as the guest sees them (live view over the vcpu's state). */
+export interface GuestPaging {
+  readonly cr0: number;
+  readonly cr3: number;
+  readonly cr4: number;
+}
+
+/**
+ * What the hardware's page walker is set to while a guest runs.
+ * `guest`: it walks the guest's own tables as CR0, CR3 and CR4 say, every guest-physical frame number going through `p2m`.
+ * `shadow`: paging is always on (CR0.WP and CR4.PSE as given, PGE on), the tables at `root` hold machine frames.
+ */
+export type HardwarePaging =
+  | { readonly mode: "guest"; readonly p2m: Int32Array }
+  | { readonly mode: "shadow"; root: Hpa; writeProtect: boolean };
+
+/** The cached translations of the physical CPU, as a pager may drop them. */
+export interface TlbControl {
+  flush(): void;
+  flushPage(gva: Gva): void;
+}
+
+/** What the walk of the guest's tables for one access says (guest walker). */
+export type GuestWalk =
+  | { readonly kind: "fault"; readonly errorCode: number }
+  | {
+      readonly kind: "mapped";
+      /** Of the 4 KiB page that holds the address. */
+      readonly gfn: Gfn;
+      readonly gpa: Gpa;
+      /** Combined rights of the path. */
+      readonly writable: boolean;
+      readonly user: boolean;
+      readonly global: boolean;
+      /** D of the leaf after the walk (set by it for a write). */
+      readonly dirty: boolean;
+      /** 1: 4 KiB page, 2: large page. */
+      readonly level: 1 | 2;
+    };
+
+/** One guest access that the shadow did not allow although the guest's tables do, and a frame backs it. */
+export interface ShadowFault {
+  readonly gva: Gva;
+  /** Error code of the hardware fault. */
+  readonly errorCode: number;
+  readonly walk: Extract<GuestWalk, { kind: "mapped" }>;
+}
+
+/** What a fill did; becomes the fact `shadow.filled`. */
+export interface ShadowFill {
+  readonly gva: Gva;
+  readonly gfn: Gfn;
+  readonly mfn: Mfn;
+  readonly writable: boolean;
+  readonly user: boolean;
+  readonly level: 1 | 2;
+  /** Shadow tables allocated for it. */
+  readonly tablesAllocated: number;
+}
+
+export type TranslationChange = "cr3" | "cr0" | "cr4";
+
+export interface AuditViolation {
+  /** Short rule name, e.g. "spte-without-gpte". */
+  readonly rule: string;
+  /** A sentence with the addresses and entries concerned. */
+  readonly detail: string;
+  readonly gva?: Gva;
+}
+
+/** A policy for keeping shadow tables. Plain synchronous mechanism; the ShadowManager actor drives it. */
+export interface Pager {
+  readonly name: PagerName;
+  /** ExitControl bits that it needs. */
+  readonly controls: number;
+  readonly hardware: HardwarePaging;
+  /** Makes the shadow allow the access, or throws PagerError when no frame is left (the guest is then killed). */
+  fill(fault: ShadowFault): ShadowFill;
+  /** The guest has loaded CR3 or changed paging bits of CR0/CR4 (its registers already hold the new values). Returns the number of shadow entries dropped. */
+  contextChanged(change: TranslationChange): number;
+  invalidatePage(gva: Gva): void;
+  /** Checks every invariant against the guest's tables and the p2m. */
+  audit(): AuditViolation[];
+  /** Machine frames held for tables. */
+  readonly framesHeld: number;
+  /** Gives all frames back. */
+  dispose(): void;
+}
