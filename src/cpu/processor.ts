@@ -1,0 +1,57 @@
+import type { Gva } from "../mmu/address.ts";
+import type { HardwarePaging } from "../mmu/pager.ts";
+import type { ExitRecord } from "./exit.ts";
+import type { CpuState } from "./state.ts";
+
+/** An event that the monitor injects: delivered through the guest's IDT before the next instruction. */
+export interface InjectedEvent {
+  readonly vector: number;
+  /** Pushed when present. */
+  readonly errorCode?: number;
+  /** Loaded into CR2 first (page faults). */
+  readonly cr2?: number;
+  /** external: an interrupt from the controller; exception: a processor exception (double-fault rules apply). */
+  readonly kind: "external" | "exception";
+}
+
+/** The physical CPU as the monitor drives it. Mechanism: synchronous, knows no bus. */
+export interface Processor {
+  readonly state: CpuState;
+  /** Bit set of ExitControl. */
+  controls: number;
+  /**
+   * Runs guest code until an exit; at most `budget` instructions (1 .. 2^30) retire. The record is reused by the next run. A pending
+   * injected event is delivered first; should that leave by an exit, the event stays pending.
+   */
+  run(budget: number): ExitRecord;
+  /** Answers the io or mmio access that left (value read, zero-extended; ignored for writes): the instruction finishes in the next run. */
+  answer(value: number): void;
+  /**
+   * Does the instruction that left with cpuid, msr, controlRegister or invlpg as the CPU would without exit control, and retires it (or
+   * delivers the fault that it raises).
+   */
+  perform(): void;
+  /** Retires the instruction that left without doing it (the monitor has). EIP moves by the exit's length. */
+  skip(): void;
+  inject(event: InjectedEvent): void;
+  /** The event not yet delivered, if any. */
+  readonly pending: InjectedEvent | undefined;
+  /** IF is set, and no STI or MOV SS shadow. */
+  readonly interruptible: boolean;
+  /** Leave with interruptWindow as soon as an interrupt could be taken. */
+  windowRequested: boolean;
+  /** Instructions retired since reset of the loaded vcpu (an exact integer below 2^53). */
+  retired: number;
+  /** Time-stamp counter: set by the world switch and by virtual time. Called by RDTSC with the exact count of retired instructions. */
+  timestampSource: (retired: number) => bigint;
+  setHardwarePaging(paging: HardwarePaging): void;
+  flushTlb(): void;
+  flushTlbPage(gva: Gva): void;
+  /** Bytes written to machine memory behind the CPU's back (device, loader, pager): decoded code there is dropped. */
+  memoryWritten(hpa: number, sizeBytes: number): void;
+  /** World switch: the register file, STATE_SIZE bytes, plus what is not in memory. */
+  saveState(into: Uint8Array): void;
+  loadState(from: Uint8Array): void;
+  /** Power-on state at F000:FFF0. */
+  reset(): void;
+}
