@@ -1,0 +1,105 @@
+import type { Access } from "../../cpu/exit.ts";
+import type { Gpa, Gva } from "../../mmu/address.ts";
+
+/** Switcher → Cpu: the loaded vcpu may run guest code; the burst begins when the bus is quiet. */
+export interface CpuEnter {
+  readonly type: "cpu.enter";
+  readonly vcpu: number;
+}
+
+/** Switcher → Cpu: the loaded vcpu has executed HLT; wait, in virtual time, for an interrupt. */
+export interface CpuHalt {
+  readonly type: "cpu.halt";
+  readonly vcpu: number;
+}
+
+/** Switcher → Cpu: leave the guest (or the halt) now; no further instruction is executed before the exit. */
+export interface CpuKick {
+  readonly type: "cpu.kick";
+  readonly vcpu: number;
+}
+
+/** What every exit tells: whose it is, and the EIP of the instruction (of the next one for hlt, budget and kicked). */
+interface Exit<Reason extends string> {
+  readonly type: "cpu.exit";
+  readonly vcpu: number;
+  readonly reason: Reason;
+  readonly eip: number;
+}
+
+/** The burst's instructions are spent: an alarm is due, the time slice is over, or a limit is reached. */
+export type BudgetExit = Exit<"budget">;
+/** `cpu.kick` was obeyed. */
+export type KickedExit = Exit<"kicked">;
+/** A halted vcpu has no alarm that could wake it: only input from outside can. */
+export type AsleepExit = Exit<"asleep">;
+/** The guest can take an interrupt now, as the Switcher asked to be told. */
+export type InterruptWindowExit = Exit<"interruptWindow">;
+/** HLT was executed. `interruptible` is EFLAGS.IF. */
+export type HltExit = Exit<"hlt"> & { readonly interruptible: boolean };
+/** CPUID; the Switcher lets the CPU perform it. */
+export type CpuidExit = Exit<"cpuid">;
+/** A fault while a double fault was delivered. */
+export type TripleFaultExit = Exit<"tripleFault">;
+
+/** The hardware's walk of the shadow refused an access. */
+export type PageFaultExit = Exit<"pageFault"> & {
+  readonly gva: Gva;
+  /** As the processor would push it (Intel SDM vol. 3, 4.7). */
+  readonly errorCode: number;
+  readonly access: Access;
+  /** Bytes of the access; 0 for an access of the processor's own (a descriptor, a stack of a gate). */
+  readonly size: number;
+  /** What would be written. */
+  readonly value: number;
+  /** Vector of the event that was being delivered, or -1. */
+  readonly vectoring: number;
+};
+
+/** The hardware reached a guest-physical address that no frame backs (only where it walks the guest's own tables). */
+export type MmioExit = Exit<"mmio"> & {
+  readonly gpa: Gpa;
+  readonly access: Access;
+  readonly size: number;
+  readonly value: number;
+};
+
+/** IN, OUT, or one iteration of INS or OUTS. */
+export type IoExit = Exit<"io"> & {
+  readonly port: number;
+  /** 1, 2 or 4 bytes. */
+  readonly size: number;
+  readonly write: boolean;
+  readonly value: number;
+};
+
+/** RDMSR or WRMSR. */
+export type MsrExit = Exit<"msr"> & {
+  readonly write: boolean;
+};
+
+/** A write of CR0, CR3 or CR4. */
+export type ControlRegisterExit = Exit<"controlRegister"> & {
+  readonly register: 0 | 3 | 4;
+  readonly value: number;
+};
+
+export type InvlpgExit = Exit<"invlpg"> & { readonly gva: Gva };
+
+/** Cpu → Switcher: the physical CPU has left guest code. Discriminated by `reason`; a message of its own for each exit. */
+export type CpuExit =
+  | BudgetExit
+  | KickedExit
+  | AsleepExit
+  | InterruptWindowExit
+  | HltExit
+  | CpuidExit
+  | TripleFaultExit
+  | PageFaultExit
+  | MmioExit
+  | IoExit
+  | MsrExit
+  | ControlRegisterExit
+  | InvlpgExit;
+
+export type CpuMessage = CpuEnter | CpuHalt | CpuKick | CpuExit;

@@ -1,0 +1,49 @@
+/** Every message of the system: a union discriminated by `type`, which is always `family.verb`. */
+
+import type { ClockMessage } from "./clock.ts";
+import type { ConsoleMessage } from "./console.ts";
+import type { CpuMessage } from "./cpu.ts";
+import type { IntrMessage } from "./intr.ts";
+import type { IoMessage } from "./io.ts";
+import type { IrqMessage } from "./irq.ts";
+import type { MmioMessage } from "./mmio.ts";
+import type { MmuMessage } from "./mmu.ts";
+import type { SchedMessage } from "./sched.ts";
+import type { ShadowMessage } from "./shadow.ts";
+import type { TrapMessage } from "./trap.ts";
+import type { VmMessage } from "./vm.ts";
+
+export type Message =
+  | CpuMessage
+  | TrapMessage
+  | MmuMessage
+  | ShadowMessage
+  | MmioMessage
+  | IoMessage
+  | IrqMessage
+  | IntrMessage
+  | ClockMessage
+  | ConsoleMessage
+  | SchedMessage
+  | VmMessage;
+
+export type MessageType = Message["type"];
+
+/** The message (or, for `cpu.exit`, the messages) of a type. */
+export type MessageOf<Type extends MessageType> = Extract<Message, { readonly type: Type }>;
+
+/** What stands before the dot. */
+export type MessageFamily = MessageType extends `${infer Family}.${string}` ? Family : never;
+
+export * from "./clock.ts";
+export * from "./console.ts";
+export * from "./cpu.ts";
+export * from "./intr.ts";
+export * from "./io.ts";
+export * from "./irq.ts";
+export * from "./mmio.ts";
+export * from "./mmu.ts";
+export * from "./sched.ts";
+export * from "./shadow.ts";
+export * from "./trap.ts";
+export * from "./vm.ts";

@@ -1,0 +1,33 @@
+/** InterruptController → Switcher: the INTR pin of the vcpu is high. */
+export interface IntrRequest {
+  readonly type: "intr.request";
+  readonly vcpu: number;
+}
+
+/** InterruptController → Switcher: the INTR pin is low again, before an acknowledge (masked, or the line fell). */
+export interface IntrWithdraw {
+  readonly type: "intr.withdraw";
+  readonly vcpu: number;
+}
+
+/** Switcher → InterruptController: the INTA cycle; the guest takes an interrupt now. Answered by `intr.vector`. */
+export interface IntrAcknowledge {
+  readonly type: "intr.acknowledge";
+}
+
+/** InterruptController → Switcher: the vector to deliver. */
+export interface IntrVector {
+  readonly type: "intr.vector";
+  readonly vcpu: number;
+  readonly vector: number;
+  /** The request had gone when it was acknowledged (IRQ 7 or 15 without in-service bit). */
+  readonly spurious: boolean;
+}
+
+/** Fact, from InterruptController: the guest has ended the service of these lines (16 bits, one a line). */
+export interface IntrEoi {
+  readonly type: "intr.eoi";
+  readonly lines: number;
+}
+
+export type IntrMessage = IntrRequest | IntrWithdraw | IntrAcknowledge | IntrVector | IntrEoi;

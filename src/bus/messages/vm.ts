@@ -1,0 +1,69 @@
+/** Why a vm is over. `halted`: HLT with interrupts off; `shutdown`: triple fault; `reset`: the guest asked for it. */
+export type VmEnd = "halted" | "shutdown" | "reset" | "killed" | "failed";
+
+/** Embedder → Vm: load the guest and set it running. */
+export interface VmBoot {
+  readonly type: "vm.boot";
+}
+
+export interface VmPause {
+  readonly type: "vm.pause";
+}
+
+export interface VmResume {
+  readonly type: "vm.resume";
+}
+
+/** Anyone → Vm: the guest has broken a rule, or its owner wants it gone. */
+export interface VmKill {
+  readonly type: "vm.kill";
+  /** What it did, at which eip, which rule; a sentence for a person. */
+  readonly reason: string;
+}
+
+/** Switcher → Vm: HLT with interrupts off and nothing that could wake it. */
+export interface VmHalt {
+  readonly type: "vm.halt";
+  readonly reason: string;
+}
+
+/** Switcher → Vm: triple fault. */
+export interface VmShutdown {
+  readonly type: "vm.shutdown";
+  readonly reason: string;
+}
+
+/** A device → Vm: the guest has asked for a reset through it. */
+export interface VmReset {
+  readonly type: "vm.reset";
+  /** E.g. "port 0xCF9", "keyboard controller". */
+  readonly by: string;
+}
+
+/** Bus or Cpu → Vm: an actor or the engine threw (a defect of the monitor, not of the guest). */
+export interface VmFail {
+  readonly type: "vm.fail";
+  /** Actor that threw. */
+  readonly actor: string;
+  readonly error: unknown;
+  /** The messages that led there, first cause first, each as "#seq type sender → receiver". */
+  readonly chain: readonly string[];
+}
+
+/** Fact, from Vm: it is over, its frames are returned. */
+export interface VmEnded {
+  readonly type: "vm.ended";
+  readonly status: VmEnd;
+  readonly reason: string;
+}
+
+export type VmMessage =
+  | VmBoot
+  | VmPause
+  | VmResume
+  | VmKill
+  | VmHalt
+  | VmShutdown
+  | VmReset
+  | VmFail
+  | VmEnded;
