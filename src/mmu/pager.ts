@@ -1,4 +1,4 @@
-import type { Gfn, Gpa, Gva, Hpa, Mfn } from "./address.ts";
+import type { Gfn, Gpa, Gva, Hpa, Mfn, NO_FRAME } from "./address.ts";
 
 export const PAGER_NAMES = ["bare", "vtlb"] as const;
 export type PagerName = (typeof PAGER_NAMES)[number];
@@ -24,7 +24,11 @@ export type HardwarePaging =
 
 /** The cached translations of the physical CPU, as a pager may drop them. */
 export interface TlbControl {
+  /** All of them, global ones too. */
   flush(): void;
+  /** All but global ones; dropping more is allowed. */
+  flushNonGlobal(): void;
+  /** Of the 4 KiB page that holds the address, global or not. */
   flushPage(gva: Gva): void;
 }
 
@@ -46,7 +50,10 @@ export type GuestWalk =
       readonly level: 1 | 2;
     };
 
-/** One guest access that the shadow did not allow although the guest's tables do, and a frame backs it. */
+/**
+ * One guest access that the shadow did not allow although the guest's tables do. No frame needs to back `walk.gfn`: the pager then
+ * makes the hardware report the access as one to that guest-physical address (an mmio exit) when the instruction is begun anew.
+ */
 export interface ShadowFault {
   readonly gva: Gva;
   /** Error code of the hardware fault. */
@@ -58,7 +65,8 @@ export interface ShadowFault {
 export interface ShadowFill {
   readonly gva: Gva;
   readonly gfn: Gfn;
-  readonly mfn: Mfn;
+  /** Of the 4 KiB page; NO_FRAME when no frame backs it. */
+  readonly mfn: Mfn | typeof NO_FRAME;
   readonly writable: boolean;
   readonly user: boolean;
   readonly level: 1 | 2;
@@ -74,6 +82,11 @@ export interface AuditViolation {
   /** A sentence with the addresses and entries concerned. */
   readonly detail: string;
   readonly gva?: Gva;
+}
+
+/** A pager could not go on; the guest that it serves must be killed, others are unharmed. */
+export class PagerError extends Error {
+  override readonly name = "PagerError";
 }
 
 /** A policy for keeping shadow tables. Plain synchronous mechanism; the ShadowManager actor drives it. */

@@ -1,0 +1,76 @@
+import { type Gfn, type Mfn, NO_FRAME, PAGE_SIZE } from "./address.ts";
+import type { FrameAllocator } from "./frames.ts";
+
+/** The legacy hole of a PC: video memory and ROMs. No RAM of the guest lies there. */
+export const LEGACY_HOLE_START = 0xa0000;
+export const LEGACY_HOLE_END = 0x100000;
+
+/** 4 KiB frames in a 4 MiB page. */
+export const LARGE_PAGE_FRAMES = 1024;
+
+/**
+ * A guest's map gfn → mfn. `table[gfn]` is the machine frame that backs a guest frame, or NO_FRAME; gfns from `table.length` on
+ * are not backed. Backed frames lie in one run of the machine's memory whose start is not 0 and is aligned to 4 MiB: taking a gfn
+ * for an mfn shows at once, and large host pages are possible.
+ */
+export class P2m {
+  readonly table: Int32Array;
+  /** Owner name of the frames in the allocator. */
+  readonly owner: string;
+  /** First frame of the run. */
+  readonly base: Mfn;
+  readonly sizeBytes: number;
+  readonly #allocator: FrameAllocator;
+  /** By gfn >>> 10: mfn of a 4 MiB piece that is backed in full, contiguous and aligned; else NO_FRAME. */
+  readonly #large: Int32Array;
+  #disposed = false;
+
+  /** Takes `sizeBytes` (a multiple of 4096) of machine memory, less the legacy hole. Throws OutOfFrames, RangeError. */
+  constructor(allocator: FrameAllocator, sizeBytes: number, owner: string) {
+    if (!Number.isInteger(sizeBytes / PAGE_SIZE) || sizeBytes <= 0)
+      throw new RangeError(`guest memory must be a positive multiple of 4096 bytes, not ${sizeBytes}`);
+    const frames = sizeBytes / PAGE_SIZE;
+    this.#allocator = allocator;
+    this.owner = owner;
+    this.sizeBytes = sizeBytes;
+    this.base = allocator.allocateContiguous(frames, LARGE_PAGE_FRAMES, owner);
+    this.table = new Int32Array(frames);
+    const holeStart = Math.min(frames, LEGACY_HOLE_START / PAGE_SIZE);
+    const holeEnd = Math.min(frames, LEGACY_HOLE_END / PAGE_SIZE);
+    for (let gfn = 0; gfn < frames; gfn++) this.table[gfn] = this.base + gfn;
+    this.table.fill(NO_FRAME, holeStart, holeEnd);
+    if (holeEnd > holeStart) allocator.free((this.base + holeStart) as Mfn, owner, holeEnd - holeStart);
+    this.#large = new Int32Array(Math.ceil(frames / LARGE_PAGE_FRAMES));
+    for (let piece = 0; piece < this.#large.length; piece++) this.#large[piece] = this.#findLarge(piece);
+  }
+
+  /** Machine frame of a guest frame, NO_FRAME if none. */
+  lookup(gfn: number): number {
+    return gfn >= 0 && gfn < this.table.length ? (this.table[gfn] as number) : NO_FRAME;
+  }
+
+  /** First machine frame of the 4 MiB piece that holds `gfn`, if all of it is backed, contiguous and 4 MiB-aligned; else NO_FRAME. */
+  lookupLarge(gfn: Gfn): number {
+    return this.#large[gfn >>> 10] ?? NO_FRAME;
+  }
+
+  /** Gives every frame back. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (let gfn = 0; gfn < this.table.length; gfn++) {
+      const mfn = this.table[gfn] as number;
+      if (mfn !== NO_FRAME) this.#allocator.free(mfn as Mfn, this.owner);
+    }
+    this.table.fill(NO_FRAME);
+    this.#large.fill(NO_FRAME);
+  }
+
+  #findLarge(piece: number): number {
+    const first = piece * LARGE_PAGE_FRAMES;
+    const mfn = this.lookup(first);
+    if (mfn === NO_FRAME || mfn % LARGE_PAGE_FRAMES !== 0) return NO_FRAME;
+    for (let i = 1; i < LARGE_PAGE_FRAMES; i++) if (this.lookup(first + i) !== mfn + i) return NO_FRAME;
+    return mfn;
+  }
+}
