@@ -13,6 +13,11 @@ export interface CpuHalt {
   readonly vcpu: number;
 }
 
+/** Machine → Cpu: the bus is quiet; run a burst of guest code, or in HLT go to the next alarm. */
+export interface CpuRun {
+  readonly type: "cpu.run";
+}
+
 /** Switcher → Cpu: leave the guest (or the halt) now; no further instruction is executed before the exit. */
 export interface CpuKick {
   readonly type: "cpu.kick";
@@ -102,4 +107,4 @@ export type CpuExit =
   | ControlRegisterExit
   | InvlpgExit;
 
-export type CpuMessage = CpuEnter | CpuHalt | CpuKick | CpuExit;
+export type CpuMessage = CpuEnter | CpuHalt | CpuRun | CpuKick | CpuExit;

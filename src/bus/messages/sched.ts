@@ -16,9 +16,15 @@ export interface SchedSuspended {
   readonly vcpu: number;
 }
 
-/** Vm → Switcher: the vcpu has ended; whatever is being done for it is abandoned. */
+/** Vm → Switcher: the vcpu has ended; whatever is being done for it is abandoned. Answered by `sched.removed`. */
 export interface SchedRemove {
   readonly type: "sched.remove";
+  readonly vcpu: number;
+}
+
+/** Switcher → Vm: the vcpu is off the CPU for good; nobody will work for it any more. */
+export interface SchedRemoved {
+  readonly type: "sched.removed";
   readonly vcpu: number;
 }
 
@@ -46,6 +52,7 @@ export type SchedMessage =
   | SchedSuspend
   | SchedSuspended
   | SchedRemove
+  | SchedRemoved
   | SchedSwitched
   | SchedAsleep
   | SchedAwake;

@@ -1,3 +1,5 @@
+import type { CauseLink } from "../envelope.ts";
+
 /** Why a vm is over. `halted`: HLT with interrupts off; `shutdown`: triple fault; `reset`: the guest asked for it. */
 export type VmEnd = "halted" | "shutdown" | "reset" | "killed" | "failed";
 
@@ -46,8 +48,8 @@ export interface VmFail {
   /** Actor that threw. */
   readonly actor: string;
   readonly error: unknown;
-  /** The messages that led there, first cause first, each as "#seq type sender → receiver". */
-  readonly chain: readonly string[];
+  /** The message that it was handling, then what caused that, as far back as is known. */
+  readonly causes: readonly CauseLink[];
 }
 
 /** Fact, from Vm: it is over, its frames are returned. */

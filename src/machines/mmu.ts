@@ -1,0 +1,75 @@
+import { setup } from "xstate";
+import type { MessageOf } from "../bus/messages/index.ts";
+import { actions, guards } from "./names.ts";
+
+type MmuEvent = MessageOf<
+  | "mmu.fault"
+  | "mmu.unbacked"
+  | "mmu.context"
+  | "mmu.invlpg"
+  | "shadow.resolved"
+  | "shadow.flushed"
+  | "shadow.invalidated"
+  | "mmio.data"
+  | "mmio.done"
+>;
+
+/** The MMU of one vcpu: whose fault is it, and who must act. */
+export const mmuChart = setup({
+  types: { events: {} as MmuEvent },
+  actions: actions(
+    "walkGuest",
+    "reflect",
+    "askShadow",
+    "askDevice",
+    "killGuest",
+    "resolve",
+    "emulate",
+    "flushShadow",
+    "invalidateShadow",
+    "confirm",
+  ),
+  guards: guards("guestForbids", "noFrame", "unanswerable"),
+}).createMachine({
+  id: "mmu",
+  initial: "idle",
+  states: {
+    idle: {
+      on: {
+        "mmu.fault": "classifying",
+        "mmu.unbacked": { target: "emulating", actions: "askDevice" },
+        "mmu.context": { target: "flushing", actions: "flushShadow" },
+        "mmu.invlpg": { target: "invalidating", actions: "invalidateShadow" },
+      },
+    },
+    /** The guest's own tables were walked for the access; the verdict decides. */
+    classifying: {
+      entry: "walkGuest",
+      always: [
+        { guard: "guestForbids", target: "idle", actions: "reflect" },
+        { guard: "unanswerable", target: "idle", actions: "killGuest" },
+        { guard: "noFrame", target: "emulating", actions: "askDevice" },
+        { target: "awaitingShadow", actions: "askShadow" },
+      ],
+    },
+    /** The guest allows it and a frame backs it: the ShadowManager makes the shadow agree. */
+    awaitingShadow: {
+      on: { "shadow.resolved": { target: "idle", actions: "resolve" } },
+    },
+    /** No frame backs the address: a device answers. */
+    emulating: {
+      on: {
+        "mmio.data": { target: "idle", actions: "emulate" },
+        "mmio.done": { target: "idle", actions: "emulate" },
+      },
+    },
+    /** The guest has changed its paging registers. */
+    flushing: {
+      on: { "shadow.flushed": { target: "idle", actions: "confirm" } },
+    },
+    /** The guest has executed INVLPG. */
+    invalidating: {
+      on: { "shadow.invalidated": { target: "idle", actions: "confirm" } },
+    },
+  },
+});

@@ -1,0 +1,198 @@
+import { setup } from "xstate";
+import type { MessageOf } from "../bus/messages/index.ts";
+import { actions, guards } from "./names.ts";
+
+type SwitcherEvent = MessageOf<
+  | "cpu.exit"
+  | "mmu.resolved"
+  | "mmu.emulated"
+  | "mmu.updated"
+  | "trap.inject"
+  | "io.data"
+  | "io.done"
+  | "intr.request"
+  | "intr.withdraw"
+  | "intr.vector"
+  | "clock.advanced"
+  | "sched.ready"
+  | "sched.suspend"
+  | "sched.remove"
+>;
+
+/**
+ * The Switcher of one physical CPU: which vcpu is on it, and what to do about each exit. "Loaded" is the vcpu whose state the
+ * CPU holds; one exit is served to its end before another vcpu is thought of.
+ */
+export const switcherChart = setup({
+  types: { events: {} as SwitcherEvent },
+  actions: actions(
+    "choose",
+    "yieldCpu",
+    "enter",
+    "halt",
+    "kick",
+    "raise",
+    "openWindow",
+    "withdraw",
+    "acknowledge",
+    "injectInterrupt",
+    "injectTrap",
+    "answer",
+    "perform",
+    "askMmu",
+    "askMmuUnbacked",
+    "askMmuContext",
+    "askMmuInvlpg",
+    "askDevice",
+    "advanceClock",
+    "markHalted",
+    "markAsleep",
+    "reportHalt",
+    "reportShutdown",
+    "reportLimit",
+    "ready",
+    "suspend",
+    "confirmSuspended",
+    "remove",
+    "confirmRemoved",
+  ),
+  guards: guards(
+    "hasRunnable",
+    "mustYield",
+    "canInterrupt",
+    "isHalted",
+    "concernsLoaded",
+    "canInterruptLoaded",
+    "isPageFault",
+    "isIo",
+    "isCpuidOrMsr",
+    "isTranslationChange",
+    "isControlRegister",
+    "isInvlpg",
+    "isMmio",
+    "isLimit",
+    "isAlarm",
+    "isDeadHalt",
+    "isHlt",
+    "isAsleep",
+    "isTripleFault",
+    "causesTripleFault",
+  ),
+}).createMachine({
+  id: "switcher",
+  initial: "host",
+  on: {
+    "intr.request": { actions: "raise" },
+    "intr.withdraw": { actions: "withdraw" },
+    "sched.ready": { actions: "ready" },
+    "sched.suspend": { actions: ["suspend", "confirmSuspended"] },
+    "sched.remove": { actions: ["remove", "confirmRemoved"] },
+  },
+  states: {
+    /** Nobody to run. */
+    host: {
+      always: { guard: "hasRunnable", target: "switchingIn", actions: "choose" },
+    },
+    /** The loaded vcpu is between two instructions, with nothing under way for it. */
+    switchingIn: {
+      always: [
+        { guard: "mustYield", target: "switchingOut" },
+        { guard: "canInterrupt", target: "dispatching.acknowledging", actions: "acknowledge" },
+        { guard: "isHalted", target: "inGuest", actions: "halt" },
+        { target: "inGuest", actions: "enter" },
+      ],
+    },
+    /** The CPU has the vcpu: it runs, is about to, or waits in HLT. Ends with one `cpu.exit`. */
+    inGuest: {
+      on: {
+        "cpu.exit": [
+          { guard: "isPageFault", target: "dispatching.paging", actions: "askMmu" },
+          { guard: "isIo", target: "dispatching.io", actions: "askDevice" },
+          { guard: "isCpuidOrMsr", target: "switchingIn", actions: "perform" },
+          {
+            guard: "isTranslationChange",
+            target: "dispatching.paging",
+            actions: ["perform", "askMmuContext"],
+          },
+          { guard: "isControlRegister", target: "switchingIn", actions: "perform" },
+          { guard: "isInvlpg", target: "dispatching.paging", actions: ["perform", "askMmuInvlpg"] },
+          { guard: "isMmio", target: "dispatching.paging", actions: "askMmuUnbacked" },
+          { guard: "isLimit", target: "switchingOut", actions: "reportLimit" },
+          { guard: "isAlarm", target: "dispatching.advancing", actions: "advanceClock" },
+          { guard: "isDeadHalt", target: "switchingOut", actions: "reportHalt" },
+          { guard: "isHlt", target: "switchingIn", actions: "markHalted" },
+          { guard: "isAsleep", target: "switchingIn", actions: "markAsleep" },
+          { guard: "isTripleFault", target: "switchingOut", actions: "reportShutdown" },
+          { target: "switchingIn" },
+        ],
+        "intr.request": [
+          { guard: "canInterruptLoaded", actions: ["raise", "kick"] },
+          { guard: "concernsLoaded", actions: ["raise", "openWindow"] },
+          { actions: "raise" },
+        ],
+        "sched.suspend": [
+          { guard: "concernsLoaded", actions: ["suspend", "kick"] },
+          { actions: ["suspend", "confirmSuspended"] },
+        ],
+        "sched.remove": [
+          { guard: "concernsLoaded", target: "draining", actions: ["remove", "kick"] },
+          { actions: ["remove", "confirmRemoved"] },
+        ],
+      },
+    },
+    /** An exit of the loaded vcpu is being served by another actor. */
+    dispatching: {
+      on: {
+        "sched.suspend": [
+          { guard: "concernsLoaded", actions: "suspend" },
+          { actions: ["suspend", "confirmSuspended"] },
+        ],
+        "sched.remove": [
+          { guard: "concernsLoaded", target: "switchingOut", actions: "remove" },
+          { actions: ["remove", "confirmRemoved"] },
+        ],
+      },
+      initial: "paging",
+      states: {
+        paging: {
+          on: {
+            "mmu.resolved": { guard: "concernsLoaded", target: "#switcher.switchingIn" },
+            "mmu.updated": { guard: "concernsLoaded", target: "#switcher.switchingIn" },
+            "mmu.emulated": { guard: "concernsLoaded", target: "#switcher.switchingIn", actions: "answer" },
+            "trap.inject": [
+              { guard: "causesTripleFault", target: "#switcher.switchingOut", actions: "reportShutdown" },
+              { guard: "concernsLoaded", target: "#switcher.switchingIn", actions: "injectTrap" },
+            ],
+          },
+        },
+        io: {
+          on: {
+            "io.data": { guard: "concernsLoaded", target: "#switcher.switchingIn", actions: "answer" },
+            "io.done": { guard: "concernsLoaded", target: "#switcher.switchingIn", actions: "answer" },
+          },
+        },
+        acknowledging: {
+          on: {
+            "intr.vector": {
+              guard: "concernsLoaded",
+              target: "#switcher.inGuest",
+              actions: ["injectInterrupt", "enter"],
+            },
+          },
+        },
+        advancing: {
+          on: { "clock.advanced": { guard: "concernsLoaded", target: "#switcher.switchingIn" } },
+        },
+      },
+    },
+    /** The vcpu has been removed while the CPU had it; its exit is awaited and ignored. */
+    draining: {
+      on: { "cpu.exit": "switchingOut" },
+    },
+    /** The loaded vcpu gives the CPU up: slice over, suspended, asleep or removed. */
+    switchingOut: {
+      entry: "yieldCpu",
+      always: "host",
+    },
+  },
+});
