@@ -45,6 +45,8 @@ export interface SemanticsContext {
   push(width: 16 | 32, value: Expr): void;
   /** The value on top of the stack; does not move (E)SP. */
   peek(width: 16 | 32): Expr;
+  /** The value at SS:pointer, the pointer masked to 16 bits unless SS.B (LEAVE: the frame must be read before ESP moves). */
+  peekAt(pointer: Expr, width: 16 | 32): Expr;
   /** Adds bytes to (E)SP honouring SS.B. */
   adjustStack(bytes: Expr): void;
 

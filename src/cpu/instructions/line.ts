@@ -2,13 +2,15 @@ import type { Semantics } from "./context.ts";
 
 /**
  * Operand codes, after the opcode maps of the Intel SDM vol. 2, appendix A:
- *   E* ModRM r/m (register or memory); M* ModRM memory only; R* ModRM r/m register only; G* ModRM reg; Z* register in the opcode's
+ *   E* ModRM r/m (register or memory); M* ModRM memory only; R* ModRM r/m, a register whatever mod says; G* ModRM reg; Z* register in the opcode's
  *   low three bits; O* memory at an absolute offset; I* immediate; J* relative branch; A far pointer immediate; S segment register
- *   in ModRM reg; C control and D debug register in ModRM reg; AL, AX (eAX by operand size), CL, DX: that register; 1: constant 1.
+ *   in ModRM reg; C control and D debug register in ModRM reg; AL, AX (eAX by operand size), CL, DX: that register; 1: constant 1;
+ *   BB memory at (E)BX (XLAT, which adds AL itself). E and M alone: the size is the instruction's own affair (x87, hint NOPs, INVLPG).
  * Second letter: b byte, w word, d doubleword, q 8 bytes, v word or doubleword by operand size, z like v for immediates,
  * bs byte sign-extended to the operand size, p far pointer (m16:16 or m16:32), a two words or doublewords, s 6-byte pseudo-descriptor.
  */
 export type OperandCode =
+  | "E"
   | "Eb"
   | "Ew"
   | "Ed"
@@ -31,6 +33,7 @@ export type OperandCode =
   | "Zb"
   | "Zv"
   | "Zd"
+  | "BB"
   | "Ob"
   | "Ov"
   | "Ib"
@@ -73,13 +76,22 @@ export interface OpcodeLine {
   readonly helper?: string;
   /** The block ends after it (control transfer, mode or translation change). */
   readonly endsBlock?: boolean;
-  /** Flags always written, and flags whose earlier value it reads (or may keep). Omitted: none. */
+  /**
+   * Flags that it writes, and flags whose earlier value it needs. Omitted: none. A flag in `writesFlags` alone is always written; in both,
+   * it may be kept (shifts by CL) or computed from its earlier value; in neither, it passes through. So before the instruction the
+   * live flags are (live after & ~writes) | reads.
+   */
   readonly writesFlags?: number;
   readonly readsFlags?: number;
   /** LOCK is allowed with a memory destination; otherwise LOCK is #UD. */
   readonly lockable?: boolean;
   /** Repeat prefix means repetition. */
   readonly string?: boolean;
+  /**
+   * For shifts and rotates by an immediate count: the line is for counts that are zero modulo 32 (which change nothing), or for the
+   * others; so neither has to ask at run time. Omitted: any immediate.
+   */
+  readonly count?: "zero" | "nonzero";
   /** CPUID feature (leaf 1 EDX bit number) without which the opcode is #UD. */
   readonly feature?: number;
 }

@@ -1,0 +1,2 @@
+import type { OpcodeLine } from "./line.ts";
+export const bcdLines: readonly OpcodeLine[] = [];
