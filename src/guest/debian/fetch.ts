@@ -1,0 +1,191 @@
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { GuestFetchError, mebibytes } from "../errors.ts";
+import { OWN_IMAGES_HINT, PrivateApt } from "./apt.ts";
+import { defaultCacheDirectory, unpackedDirectory } from "./cache.ts";
+import { CommandNotFoundError } from "./command.ts";
+import { unpackDeb } from "./deb.ts";
+import { withLock } from "./lock.ts";
+import {
+  type CachedPackage,
+  describeFile,
+  type GuestManifest,
+  MANIFEST_FILE,
+  MANIFEST_SCHEMA,
+  readManifest,
+} from "./manifest.ts";
+
+const META_PACKAGE = "linux-image-686";
+const BUSYBOX_PACKAGE = "busybox-static";
+const GUEST_FOLDER = "debian-i386";
+
+export interface DebianGuest {
+  /** The folder that holds all of it. */
+  readonly directory: string;
+  /** A bzImage. */
+  readonly kernelPath: string;
+  /** A statically linked i386 busybox. */
+  readonly busyboxPath: string;
+  /** For `unpackKernelCached`. */
+  readonly unpackedDirectory: string;
+  readonly manifest: GuestManifest;
+  /** True when nothing had to be fetched. */
+  readonly fromCache: boolean;
+}
+
+export interface FetchOptions {
+  /** Default: see `defaultCacheDirectory`. */
+  readonly cacheDirectory?: string;
+  /** One line of progress at a time, for a person. */
+  readonly onProgress?: (line: string) => void;
+  /** Fetch again even when the cache has it. */
+  readonly refresh?: boolean;
+}
+
+/** What an earlier run fetched, or undefined. */
+export function cachedDebianGuest(cacheDirectory: string = defaultCacheDirectory()): DebianGuest | undefined {
+  const directory = join(cacheDirectory, GUEST_FOLDER);
+  const manifest = readManifest(directory);
+  if (!manifest) return undefined;
+  return {
+    directory,
+    kernelPath: join(directory, manifest.kernel.path),
+    busyboxPath: join(directory, manifest.busybox.path),
+    unpackedDirectory: unpackedDirectory(cacheDirectory),
+    manifest,
+    fromCache: true,
+  };
+}
+
+/**
+ * Debian's `linux-image-686` kernel and `busybox-static:i386`: from the cache, or else fetched with the machine's own apt as any
+ * user, without touching the system's apt state. The folder appears complete or not at all; of two processes one fetches and
+ * the other waits.
+ *
+ * @throws GuestFetchError
+ */
+export async function fetchDebianGuest(options: FetchOptions = {}): Promise<DebianGuest> {
+  const cacheDirectory = options.cacheDirectory ?? defaultCacheDirectory();
+  const progress = options.onProgress ?? (() => {});
+  const cached = cachedDebianGuest(cacheDirectory);
+  if (cached && !options.refresh) return cached;
+  mkdirSync(cacheDirectory, { recursive: true });
+  const onWait = (pid: number): void =>
+    progress(`process ${pid} is fetching the guest already; waiting for it`);
+  return withLock(
+    join(cacheDirectory, "fetch.lock"),
+    async () => {
+      const meanwhile = cachedDebianGuest(cacheDirectory);
+      if (meanwhile && !options.refresh) return meanwhile;
+      await fetchInto(cacheDirectory, progress);
+      const fetched = cachedDebianGuest(cacheDirectory);
+      if (!fetched)
+        throw new GuestFetchError("unpack-failed", `The guest just fetched is not in ${cacheDirectory}.`);
+      return { ...fetched, fromCache: false };
+    },
+    { onWait },
+  );
+}
+
+async function fetchInto(cacheDirectory: string, progress: (line: string) => void): Promise<void> {
+  const temporary = mkdtempSync(join(cacheDirectory, "fetch-"));
+  try {
+    const result = join(temporary, GUEST_FOLDER);
+    const manifest = await fetchGuest(temporary, result, progress);
+    writeFileSync(join(result, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
+    const target = join(cacheDirectory, GUEST_FOLDER);
+    // A folder cannot be renamed onto one that is not empty, so an older one steps aside first.
+    try {
+      renameSync(target, join(temporary, "old"));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    }
+    renameSync(result, target);
+    progress(`Linux ${manifest.kernelRelease} and busybox are in ${target}`);
+  } catch (error) {
+    if (error instanceof CommandNotFoundError) {
+      throw new GuestFetchError(
+        "no-apt",
+        `This machine has no apt to fetch Debian's kernel with (${error.message}) ${OWN_IMAGES_HINT}`,
+        { cause: error },
+      );
+    }
+    throw error;
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+async function fetchGuest(
+  temporary: string,
+  result: string,
+  progress: (line: string) => void,
+): Promise<GuestManifest> {
+  const apt = new PrivateApt(join(temporary, "apt"));
+  progress("reading Debian's package lists for i386 (with apt, in a private folder)");
+  const trouble = await apt.update();
+  const kernelPackage = await kernelPackageOf(apt, trouble);
+  const busybox = await apt.show(BUSYBOX_PACKAGE);
+  if (!busybox) throw noPackage(BUSYBOX_PACKAGE, trouble);
+  const kernel = await apt.show(kernelPackage);
+  if (!kernel) throw noPackage(kernelPackage, trouble);
+
+  const packages = join(result, "packages");
+  const total = Number(kernel.get("Size") ?? 0) + Number(busybox.get("Size") ?? 0);
+  progress(`downloading ${kernelPackage} and ${BUSYBOX_PACKAGE} (${mebibytes(total)})`);
+  await apt.download([kernelPackage, BUSYBOX_PACKAGE], packages, (bytes) =>
+    progress(`downloaded ${mebibytes(bytes)} of ${mebibytes(total)}`),
+  );
+  const files = readdirSync(packages);
+  const find = (name: string): string => {
+    const file = files.find((candidate) => candidate.startsWith(`${name}_`));
+    if (!file)
+      throw new GuestFetchError("apt-failed", `apt-get left no file for ${name}. ${OWN_IMAGES_HINT}`);
+    return join(packages, file);
+  };
+
+  progress("unpacking the kernel and busybox");
+  const tree = join(temporary, "tree");
+  await unpackDeb(find(kernelPackage), ["./boot/vmlinuz-*"], tree);
+  await unpackDeb(find(BUSYBOX_PACKAGE), ["*/bin/busybox"], tree);
+  const image = readdirSync(join(tree, "boot")).find((name) => name.startsWith("vmlinuz-")) as string;
+  renameSync(join(tree, "boot", image), join(result, "vmlinuz"));
+  // Since Debian 13 the programs of /bin are packed below /usr.
+  const usrMerged = readdirSync(tree).includes("usr");
+  renameSync(join(tree, usrMerged ? "usr/bin/busybox" : "bin/busybox"), join(result, "busybox"));
+
+  const describePackage = (name: string, version: string): CachedPackage => ({
+    name,
+    version,
+    ...describeFile(result, join("packages", basename(find(name)))),
+  });
+  return {
+    schema: MANIFEST_SCHEMA,
+    kernelRelease: image.slice("vmlinuz-".length),
+    kernel: describeFile(result, "vmlinuz"),
+    busybox: describeFile(result, "busybox"),
+    packages: [
+      describePackage(kernelPackage, kernel.get("Version") ?? ""),
+      describePackage(BUSYBOX_PACKAGE, busybox.get("Version") ?? ""),
+    ],
+  };
+}
+
+/** The meta package only depends on the kernel of the day. */
+async function kernelPackageOf(apt: PrivateApt, trouble: string): Promise<string> {
+  const meta = await apt.show(META_PACKAGE);
+  const kernel = /\blinux-image-\d\S*/.exec(meta?.get("Depends") ?? "")?.[0];
+  if (!kernel) throw noPackage(META_PACKAGE, trouble);
+  return kernel;
+}
+
+function noPackage(name: string, trouble: string): GuestFetchError {
+  const why =
+    trouble === ""
+      ? "Debian 12 has it; is one of its mirrors in /etc/apt?"
+      : `apt-get update said: ${trouble}`;
+  return new GuestFetchError(
+    "no-package",
+    `apt's sources offer no ${name} for i386. ${why} ${OWN_IMAGES_HINT}`,
+  );
+}
