@@ -104,6 +104,12 @@ export function flagsRotate(c: SemanticsContext, top: Expr): void {
   c.setAux(or(and(top, i32(0xc0000000 | 0)), and(c.flagAux(), AF_BIT)));
 }
 
+/** aux from three flags, each 0 or 1; `cf` is used twice. */
+export const auxOf = (c: SemanticsContext, cf: Expr, of: Expr, af: Expr): Expr =>
+  or(or(shl(cf, i32(31)), shl(c.let(xor(cf, of)), i32(30))), shl(af, i32(3)));
+
+/** AF as 0 or 1. */
+export const halfCarry = (c: SemanticsContext): Expr => and(shrU(c.flagAux(), i32(3)), i32(1));
 /** CF as 0 or 1. */
 export const carry = (c: SemanticsContext): Expr => shrU(c.flagAux(), i32(31));
 /** ZF as 0 or 1. */

@@ -42,11 +42,14 @@ const carryAndTopBits = (c: SemanticsContext, cf: Expr, result: Expr): Expr => {
   return or(cfTop, xor(shrU(cfTop, i32(1)), differ));
 };
 
-const shl: Move = (c, value, count) => {
-  const result = c.let(zeroExtend(left(value, count), c.width));
-  // One place short of the whole way, the top bit is CF and the next one the sign of the result.
-  return { result, top: left(atTop(c, value), sub(count, i32(1))) };
-};
+/** One place short of the whole way up, the top bit is CF and the next one the sign of the result. */
+const shiftedOut = (c: SemanticsContext, value: Expr, count: Expr): Expr =>
+  left(atTop(c, value), sub(count, i32(1)));
+
+const shl: Move = (c, value, count) => ({
+  result: c.let(zeroExtend(left(value, count), c.width)),
+  top: shiftedOut(c, value, count),
+});
 
 const shr: Move = (c, value, count) => {
   const result = c.let(shrU(value, count));
@@ -102,31 +105,36 @@ const rcr: Move = (c, value, count) => {
   return { result, top: carryAndTopBits(c, cf, result) };
 };
 
-/** SHLD, SHRD: the bits shifted in come from the second operand. */
+/**
+ * SHLD, SHRD: the bits shifted in come from the second operand. 16-bit counts above 16 are undefined by the manual; processors go on
+ * with the second operand once more, and take CF from the first operand alone.
+ */
 const shld: Move = (c, value, count) => {
-  const { width } = c;
-  const all = c.let(or(left(extendU(value), i64(BigInt(width))), extendU(c.read(1))));
-  if (width === 32) {
-    const short = c.let(left(all, extendU(sub(count, i32(1)))));
-    const result = c.let(wrap(shrU(left(short, i64(1n)), i64(32n))));
-    return { result, top: wrap(shrU(short, i64(32n))) };
+  const filler = c.read(1);
+  const top = shiftedOut(c, value, count);
+  if (c.width === 32) {
+    // Two steps, so that no shift is by 32.
+    const low = shrU(shrU(filler, i32(1)), sub(i32(31), count));
+    return { result: c.let(or(left(value, count), low)), top };
   }
-  // Counts above 16 go on with the first operand again (undefined by the manual).
-  const ring = c.let(or(left(all, i64(16n)), extendU(value)));
-  const short = c.let(wrap(shrU(ring, extendU(sub(i32(33), count)))));
-  return {
-    result: c.let(zeroExtend(wrap(shrU(ring, extendU(sub(i32(32), count)))), 16)),
-    top: left(short, i32(16)),
-  };
+  const twice = extendU(or(left(filler, i32(16)), filler));
+  const ring = or(left(extendU(value), i64(32n)), twice);
+  const result = c.let(zeroExtend(wrap(shrU(ring, extendU(sub(i32(32), count)))), 16));
+  return { result, top };
 };
 
 const shrd: Move = (c, value, count) => {
-  const { width } = c;
-  const low = or(extendU(value), left(extendU(c.read(1)), i64(BigInt(width))));
-  const all = c.let(width === 32 ? low : or(low, left(extendU(value), i64(32n))));
-  const short = c.let(shrU(all, extendU(sub(count, i32(1)))));
-  const result = c.let(zeroExtend(wrap(shrU(short, i64(1n))), width));
-  return { result, top: carryAndTopBits(c, wrap(short), result) };
+  const filler = c.read(1);
+  const cf = shrU(value, sub(count, i32(1)));
+  if (c.width === 32) {
+    const high = left(left(filler, i32(1)), sub(i32(31), count));
+    const result = c.let(or(shrU(value, count), high));
+    return { result, top: carryAndTopBits(c, cf, result) };
+  }
+  const twice = or(left(filler, i32(16)), filler);
+  const ring = or(left(extendU(twice), i64(16n)), extendU(value));
+  const result = c.let(zeroExtend(wrap(shrU(ring, extendU(count))), 16));
+  return { result, top: carryAndTopBits(c, cf, result) };
 };
 
 type SetFlags = (c: SemanticsContext, moved: { result: Expr; top: Expr }) => void;
