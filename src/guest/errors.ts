@@ -26,7 +26,13 @@ export class GuestImageError extends Error {
 }
 
 /** Why a guest could not be fetched. */
-export type GuestFetchProblem = "no-apt" | "no-package" | "apt-failed" | "unpack-failed" | "lock-timeout";
+export type GuestFetchProblem =
+  | "no-apt"
+  | "no-package"
+  | "apt-failed"
+  | "unpack-failed"
+  | "lock-timeout"
+  | "cache-not-writable";
 
 /** Debian's kernel or busybox could not be had. The message names the way round: `--kernel` and `--initrd`. */
 export class GuestFetchError extends Error {

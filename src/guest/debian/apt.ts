@@ -10,11 +10,22 @@ export const OWN_IMAGES_HINT =
 const ARCHITECTURE = "i386";
 
 /**
+ * Settings of the system's that must not be added to: its architectures, and its hooks, which may need root or change its state
+ * (container images, for one, empty the system's cache after each update).
+ */
+const CLEARED = [
+  "APT::Architectures",
+  "APT::Update::Pre-Invoke",
+  "APT::Update::Post-Invoke",
+  "APT::Update::Post-Invoke-Success",
+];
+
+/**
  * apt with a private state: it reads the system's sources and keyrings (and so verifies signatures), but its package lists,
  * its idea of what is installed and its downloads are in a folder of ours. It needs no root and no lock of the system's.
  */
 export class PrivateApt {
-  private readonly options: readonly string[];
+  private readonly configuration: string;
 
   /** @param directory an empty or not yet existing folder */
   constructor(directory: string) {
@@ -39,15 +50,11 @@ export class PrivateApt {
       "Acquire::Retries": "3",
       "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
       "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled": "false",
-      // Hooks of the system's configuration may need root or write to its state.
-      "APT::Update::Post-Invoke-Success": "",
     };
-    this.options = [
-      "-q",
-      ...Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]),
-      "-o",
-      "#clear=APT::Update::Post-Invoke",
-    ];
+    this.configuration = join(directory, "apt.conf");
+    const cleared = CLEARED.map((name) => `#clear ${name};\n`);
+    const set = Object.entries(settings).map(([name, value]) => `${name} "${value}";\n`);
+    writeFileSync(this.configuration, [...cleared, ...set].join(""));
   }
 
   /**
@@ -102,7 +109,7 @@ export class PrivateApt {
   }
 
   private run(program: string, args: readonly string[], cwd?: string): Promise<CommandResult> {
-    return runCommand(program, [...this.options, ...args], cwd);
+    return runCommand(program, ["-q", "-c", this.configuration, ...args], cwd);
   }
 }
 

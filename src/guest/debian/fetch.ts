@@ -1,11 +1,20 @@
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { GuestFetchError, mebibytes } from "../errors.ts";
 import { OWN_IMAGES_HINT, PrivateApt } from "./apt.ts";
-import { defaultCacheDirectory, unpackedDirectory } from "./cache.ts";
+import { CACHE_VARIABLE, defaultCacheDirectory, unpackedDirectory } from "./cache.ts";
 import { CommandNotFoundError } from "./command.ts";
 import { unpackDeb } from "./deb.ts";
-import { withLock } from "./lock.ts";
+import { isAlive, withLock } from "./lock.ts";
 import {
   type CachedPackage,
   describeFile,
@@ -69,7 +78,7 @@ export async function fetchDebianGuest(options: FetchOptions = {}): Promise<Debi
   const progress = options.onProgress ?? (() => {});
   const cached = cachedDebianGuest(cacheDirectory);
   if (cached && !options.refresh) return cached;
-  mkdirSync(cacheDirectory, { recursive: true });
+  prepareCache(cacheDirectory);
   const onWait = (pid: number): void =>
     progress(`process ${pid} is fetching the guest already; waiting for it`);
   return withLock(
@@ -87,8 +96,31 @@ export async function fetchDebianGuest(options: FetchOptions = {}): Promise<Debi
   );
 }
 
+function prepareCache(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+    accessSync(directory, constants.W_OK);
+  } catch (error) {
+    throw new GuestFetchError(
+      "cache-not-writable",
+      `The folder ${directory} for fetched guests cannot be written: name another in the environment variable ` +
+        `${CACHE_VARIABLE}. ${OWN_IMAGES_HINT}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Removes what fetches that were killed have left. */
+function removeAbandoned(cacheDirectory: string): void {
+  for (const name of readdirSync(cacheDirectory)) {
+    const pid = /^fetch-(\d+)-/.exec(name)?.[1];
+    if (pid && !isAlive(Number(pid))) rmSync(join(cacheDirectory, name), { recursive: true, force: true });
+  }
+}
+
 async function fetchInto(cacheDirectory: string, progress: (line: string) => void): Promise<void> {
-  const temporary = mkdtempSync(join(cacheDirectory, "fetch-"));
+  removeAbandoned(cacheDirectory);
+  const temporary = mkdtempSync(join(cacheDirectory, `fetch-${process.pid}-`));
   try {
     const result = join(temporary, GUEST_FOLDER);
     const manifest = await fetchGuest(temporary, result, progress);

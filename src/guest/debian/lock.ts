@@ -5,7 +5,7 @@ import { GuestFetchError } from "../errors.ts";
 const POLL_MS = 200;
 
 /** True when a process of this number exists (one of another user's counts). */
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
