@@ -87,6 +87,8 @@ export interface HelperOp {
   readonly memory: boolean;
   readonly segment: number;
   readonly offset: number;
+  /** The address is based on ESP (POP to memory computes it with ESP already incremented). */
+  readonly baseIsEsp: boolean;
   readonly immediate: number;
   readonly immediate2: number;
   readonly operandSize: 16 | 32;
@@ -110,7 +112,7 @@ export interface Core {
   /** Throws the exit signal after the record was filled. */
   leave(): never;
   /** Exact number of instructions retired before the running one, since reset. */
-  retired(): number;
+  retiredBefore(): number;
   /** Time-stamp counter now, as [low, high] unsigned words. Virtual time; see VirtualTime. */
   timestamp(): readonly [number, number];
   /** Sets the time-stamp counter (WRMSR 0x10). */
@@ -123,14 +125,13 @@ export interface Core {
   pagingChanged(): void;
   /**
    * An access that the monitor answers (port input or output): returns true when the monitor has already answered this very access of
-   * this very instruction, with the value read in `answer`; false after having filled the exit record, then return Outcome.exit.
+   * this very instruction, with the value read in `answerRead`; false after having filled the exit record, then return Outcome.exit.
    */
   portAccess(op: HelperOp, port: number, sizeBytes: number, write: boolean, value: number): boolean;
   /** Value of the answered port read, zero-extended. */
-  readonly answer: number;
+  readonly answerRead: number;
   /** A string iteration has completed: answered accesses before it are forgotten. */
   iterationDone(): void;
-  /** Instructions left in this burst; a repeated string instruction yields (Outcome.again) after some thousand iterations. */
   readonly cpuid: CpuIdentity;
 }
 

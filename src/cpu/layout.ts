@@ -117,6 +117,13 @@ export const FPU_LAST_DS = 0x398;
 /** 11-bit opcode of the last non-control x87 instruction. */
 export const FPU_LAST_OPCODE = 0x39c;
 
+/** What a vcpu's saved state holds besides registers (not used by generated code): 64-bit floats, then words. */
+export const RETIRED = 0x3c0;
+/** Count of retired instructions at which the interrupt shadow ends (exclusive): it holds while RETIRED equals this. */
+export const SHADOW_AT = 0x3c8;
+/** Injected event not yet delivered: kind (0 none, 1 external, 2 exception, bit 4 error code, bit 5 CR2), vector, error code, CR2. */
+export const PENDING = 0x3d0;
+
 /** TLB: direct-mapped by linear page number, TLB_ENTRIES entries of 32 bytes. */
 export const TLB_BASE = 0x10000;
 export const TLB_ENTRIES = 4096;
@@ -139,4 +146,5 @@ export const BLOCKS_ENTRY_SIZE = 16;
 
 export const ARENA_BASE = 0x200000;
 export const PHYS_BASE = 0x2000000;
-export const ARENA_SIZE = PHYS_BASE - ARENA_BASE;
+/** End of the arena for cached blocks; from there to PHYS_BASE blocks cut short by the end of a burst are decoded. */
+export const SCRATCH_BASE = PHYS_BASE - 0x4000;

@@ -3,8 +3,8 @@ import type { OpcodeLine, Operand } from "../instructions/line.ts";
 import {
   add,
   and,
-  eq,
   type Expr,
+  eq,
   i32,
   type LoadKind,
   load,
@@ -81,7 +81,7 @@ export const isImmediate = (code: Operand["code"]): boolean => code[0] === "I" |
 export const isEncodedRegister = (code: Operand["code"], memory: boolean): boolean =>
   code[0] === "G" || code[0] === "Z" || code[0] === "R" || (code[0] === "E" && !memory);
 export const isMemoryOperand = (code: Operand["code"], memory: boolean): boolean =>
-  code[0] === "O" || code[0] === "M" || (code[0] === "E" && memory);
+  code[0] === "O" || code[0] === "M" || code === "BB" || (code[0] === "E" && memory);
 
 /** Turns the semantics of one form into the statements of its handler. The handler's parameter is the micro-op's address. */
 export class ColdContext implements SemanticsContext {
@@ -198,10 +198,13 @@ export class ColdContext implements SemanticsContext {
   }
 
   peek(width: 16 | 32): Expr {
+    return this.peekAt(this.state(L.ESP), width);
+  }
+
+  peekAt(pointer: Expr, width: 16 | 32): Expr {
     this.usesStack = true;
-    const esp = this.state(L.ESP);
-    if (this.form.flatStack) return this.loadLinear(esp, width, false);
-    const offset = this.let(and(esp, this.stackMask()));
+    if (this.form.flatStack) return this.loadLinear(pointer, width, false);
+    const offset = this.let(and(pointer, this.stackMask()));
     return this.loadLinear(this.segmentAddress(i32(L.SEG_SS), offset, width >> 3, 1), width, false);
   }
 
@@ -303,11 +306,7 @@ export class ColdContext implements SemanticsContext {
     };
     if (condition === undefined) taken();
     else {
-      this.when(
-        condition,
-        taken,
-        () => this.follow(Op.OP_DISP, this.routines.unlinkedFallThrough),
-      );
+      this.when(condition, taken, () => this.follow(Op.OP_DISP, this.routines.unlinkedFallThrough));
     }
     this.ended = true;
   }

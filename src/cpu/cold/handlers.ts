@@ -1,6 +1,24 @@
 import type { Width } from "../instructions/context.ts";
 import type { OpcodeLine } from "../instructions/line.ts";
-import { add, and, binary, type Expr, eq, eqz, gtU, i32, load, ltU, ne, or, type Stmt, shl, shrU, sub, xor } from "../ir/expr.ts";
+import {
+  add,
+  and,
+  binary,
+  type Expr,
+  eq,
+  eqz,
+  gtU,
+  i32,
+  load,
+  ltU,
+  ne,
+  or,
+  type Stmt,
+  shl,
+  shrU,
+  sub,
+  xor,
+} from "../ir/expr.ts";
 import { ModuleBuilder } from "../ir/module.ts";
 import { FunctionPrinter } from "../ir/printer.ts";
 import * as L from "../layout.ts";
@@ -12,7 +30,7 @@ export interface HandlerImports {
   slowLoad(linear: number, bytesAndIntent: number, op: number): number;
   slowStore(linear: number, value: number, bytes: number, op: number): void;
   segmentFault(op: number, segment: number, offset: number, bytes: number, permission: number): void;
-  raise(op: number, vector: number): void;
+  raiseFromCode(op: number, vector: number): void;
   /** First micro-op of the block at state EIP (sets PC_PAGE), or 0 to leave. */
   lookup(): number;
   /** The same for a branch inside the page, remembering the link in the micro-op. */
@@ -134,14 +152,7 @@ export class HandlerTable {
 
   /** Index of a form: pass to `handler` and `fact`. */
   form(line: OpcodeLine, form: Form): number {
-    return (
-      ((this.lineNumbers.get(line) as number) << FORM_BITS) |
-      (WIDTH_CODE[form.width] << 5) |
-      (form.address << 3) |
-      (form.flatStack ? 0 : 4) |
-      (form.flagsDead ? 2 : 0) |
-      (form.addressWidth === 16 ? 1 : 0)
-    );
+    return formIndex(this.lineNumbers.get(line) as number, form);
   }
 
   /** Slot in the handler table. */
@@ -174,13 +185,13 @@ export class HandlerTable {
             flagsDead: (bits & 2) !== 0 && plain.setsFlags,
             addressWidth: (bits & 1) !== 0 && plain.usesAddressWidth ? 16 : 32,
           };
-          const index =
-            (number << FORM_BITS) | (WIDTH_CODE[width] << 5) | (address << 3) | bits;
-          const canonical = this.form2(number, form);
+          const index = (number << FORM_BITS) | (WIDTH_CODE[width] << 5) | (address << 3) | bits;
+          const canonical = formIndex(number, form);
           if (index !== canonical) {
             this.slots[index] = this.slots[canonical] as number;
           } else {
-            this.slots[index] = bits === 0 ? plainSlot : slot(new ColdContext(line, form, routines).generate());
+            this.slots[index] =
+              bits === 0 ? plainSlot : slot(new ColdContext(line, form, routines).generate());
           }
           this.facts[index] =
             (plain.mayFault || plain.usesStack ? FormFact.mayFault : 0) |
@@ -190,22 +201,30 @@ export class HandlerTable {
       }
     }
   }
+}
 
-  private form2(number: number, form: Form): number {
-    return (
-      (number << FORM_BITS) |
-      (WIDTH_CODE[form.width] << 5) |
-      (form.address << 3) |
-      (form.flatStack ? 0 : 4) |
-      (form.flagsDead ? 2 : 0) |
-      (form.addressWidth === 16 ? 1 : 0)
-    );
-  }
+function formIndex(lineNumber: number, form: Form): number {
+  return (
+    (lineNumber << FORM_BITS) |
+    (WIDTH_CODE[form.width] << 5) |
+    (form.address << 3) |
+    (form.flatStack ? 0 : 4) |
+    (form.flagsDead ? 2 : 0) |
+    (form.addressWidth === 16 ? 1 : 0)
+  );
 }
 
 /** Widths that a line's forms come in: byte lines 8, lines that follow the operand size 16 and 32. */
 function widthsOf(line: OpcodeLine): readonly Width[] {
-  const byte = line.operands.length > 0 && line.operands.every((o) => o.code === "AL" || o.code === "CL" || o.code === "1" || (o.code[1] === "b" && o.code !== "Ibs" && o.code !== "Jb"));
+  const byte =
+    line.operands.length > 0 &&
+    line.operands.every(
+      (o) =>
+        o.code === "AL" ||
+        o.code === "CL" ||
+        o.code === "1" ||
+        (o.code[1] === "b" && o.code !== "Ibs" && o.code !== "Jb"),
+    );
   return byte ? [8] : [16, 32];
 }
 
@@ -223,7 +242,7 @@ function bindImports(imports: HandlerImports): Record<string, unknown> {
     slowLoad: imports.slowLoad.bind(imports),
     slowStore: imports.slowStore.bind(imports),
     segmentFault: imports.segmentFault.bind(imports),
-    raise: imports.raise.bind(imports),
+    raise: imports.raiseFromCode.bind(imports),
     lookup: imports.lookup.bind(imports),
     link: imports.link.bind(imports),
     helper: imports.helper.bind(imports),
@@ -262,7 +281,13 @@ function addressOp(c: ColdContext, width: 16 | 32, checked: boolean): void {
 function defineSegmentAddress(builder: ModuleBuilder, segmentFault: number): void {
   const printer = new FunctionPrinter(5, 0);
   const param = (index: number): Expr => ({ kind: "local", type: "i32", index });
-  const [op, segment, offset, bytes, permission] = [param(0), param(1), param(2), param(3), param(4)] as const;
+  const [op, segment, offset, bytes, permission] = [
+    param(0),
+    param(1),
+    param(2),
+    param(3),
+    param(4),
+  ] as const;
   const last = printer.newLocal("i32");
   const lacks = ne(and(load("u8", segment, L.SEG_PERM), permission), permission);
   const bad = or(
@@ -309,9 +334,7 @@ function gotoBody(routines: Routines, lookup: number): Uint8Array {
     const inLimit = binary("le_u", eip, load("i32", i32(0), L.SEG_CS + L.SEG_HI));
     c.when(and(eq(tag, and(linear, i32(0xfffff000))), inLimit), () => {
       const hpa = c.let(sub(add(linear, load("i32", entry, L.TLB_BASE + L.TLB_DELTA)), i32(L.PHYS_BASE)));
-      const slot = c.let(
-        shl(and(xor(hpa, shrU(hpa, i32(15))), i32(L.BLOCKS_ENTRIES - 1)), i32(4)),
-      );
+      const slot = c.let(shl(and(xor(hpa, shrU(hpa, i32(15))), i32(L.BLOCKS_ENTRIES - 1)), i32(4)));
       const found = and(
         eq(load("i32", slot, L.BLOCKS_BASE), hpa),
         eq(load("i32", slot, L.BLOCKS_BASE + 4), load("i32", i32(0), L.MODE)),
@@ -350,7 +373,5 @@ function unlinkedBody(routines: Routines, link: number, taken: boolean): Uint8Ar
 }
 
 function taken16Body(routines: Routines): Uint8Array {
-  return body(routines, (c) =>
-    c.jumpTo(and(add(c.state(L.PC_PAGE), c.field32(Op.OP_IMM)), i32(0xffff))),
-  );
+  return body(routines, (c) => c.jumpTo(and(add(c.state(L.PC_PAGE), c.field32(Op.OP_IMM)), i32(0xffff))));
 }

@@ -12,7 +12,7 @@ export const OP_IMM = 4;
 export const OP_DISP = 8;
 /** For branches the micro-op that the target block begins with, 0 while unknown; for helpers the helper's number. */
 export const OP_LINK = 12;
-/** Byte offsets of registers in the register file. */
+/** Byte offsets of registers in the register file; both together, in branches: the frame that the block begins in. */
 export const OP_DST = 16;
 export const OP_SRC = 18;
 export const OP_BASE = 20;

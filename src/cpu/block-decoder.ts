@@ -1,0 +1,151 @@
+import { CodeCache } from "./code-cache.ts";
+import type { HandlerTable } from "./cold/handlers.ts";
+import * as Op from "./cold/micro-op.ts";
+import { type HelperNumbers, MAX_BLOCK_OPS, Translator } from "./cold/translator.ts";
+import { Decoder } from "./decode/decoder.ts";
+import * as L from "./layout.ts";
+import { Mode } from "./modes.ts";
+import type { CpuState } from "./state.ts";
+import type { Tlb } from "./tlb.ts";
+
+const UNLIMITED = 0x7fff;
+
+/** Decoded code of the machine: finds, decodes, links and drops blocks. `host` is a byte index into the WebAssembly memory. */
+export class BlockDecoder {
+  readonly cache: CodeCache;
+  /** First micro-op of the block decoded last. */
+  result = 0;
+  private readonly state: CpuState;
+  private readonly translator: Translator;
+  private readonly joined = new Uint8Array(32);
+  private lastHost = 0;
+  private lastSecond = -1;
+  private readonly stale: number;
+
+  constructor(state: CpuState, frames: number, handlers: HandlerTable, helpers: HelperNumbers, tlb: Tlb) {
+    this.state = state;
+    this.stale = handlers.special.stale;
+    this.translator = new Translator(state, handlers, new Decoder(), helpers);
+    this.cache = new CodeCache(state.u32, frames, this.stale, {
+      marked: (frame) => tlb.revokeWrite(L.PHYS_BASE + frame * 4096),
+      dropped: (frame) => this.dropScratch(frame),
+    });
+  }
+
+  /** The cached block at `host`, or 0. */
+  find(host: number): number {
+    this.lastHost = host;
+    this.lastSecond = -1;
+    const block = this.cache.find(host - L.PHYS_BASE, this.state.get(L.MODE));
+    if (block !== 0) this.lastSecond = this.secondHostOf(block);
+    return block;
+  }
+
+  /** Decodes the block at `host`; false when its first instruction crosses into the next page (then use decodeCrossing). */
+  decode(host: number): boolean {
+    this.makeRoom();
+    this.lastHost = host;
+    this.lastSecond = -1;
+    const mode = this.state.get(L.MODE);
+    const arena = this.cache.arena;
+    const t = this.translator;
+    if (!t.translate(host, host & 0xfff, arena, mode, UNLIMITED)) return false;
+    this.cache.add(host - L.PHYS_BASE, mode, t.byteCount, arena, t.opCount, -1);
+    this.result = arena;
+    return true;
+  }
+
+  /** Decodes the one instruction that begins at `host` and goes on at the page of `second`. */
+  decodeCrossing(host: number, second: number): void {
+    this.makeRoom();
+    this.lastHost = host;
+    this.lastSecond = second;
+    const mode = this.state.get(L.MODE);
+    const arena = this.cache.arena;
+    this.translateJoined(host, second, arena, mode);
+    const t = this.translator;
+    this.cache.add(host - L.PHYS_BASE, mode, t.byteCount, arena, t.opCount, (second - L.PHYS_BASE) >>> 12);
+    this.result = arena;
+  }
+
+  /** The block found or decoded last, decoded anew into the scratch area with at most `limit` instructions. */
+  cutShort(limit: number): number {
+    const mode = this.state.get(L.MODE);
+    if (this.lastSecond >= 0) this.translateJoined(this.lastHost, this.lastSecond, L.SCRATCH_BASE, mode);
+    else this.translator.translate(this.lastHost, this.lastHost & 0xfff, L.SCRATCH_BASE, mode, limit);
+    return L.SCRATCH_BASE;
+  }
+
+  /** False when bytes of the block decoded last lie beyond the code segment's limit; the block is cut or dropped then. */
+  limitChecked(eip: number): boolean {
+    const state = this.state;
+    if (state.get(L.MODE) & Mode.flat) return true;
+    const high = state.get(L.SEG_CS + L.SEG_HI);
+    const t = this.translator;
+    if (eip + t.byteCount - 1 <= high) return true;
+    const hpa = this.lastHost - L.PHYS_BASE;
+    this.cache.dropBlock(hpa, state.get(L.MODE));
+    if (this.lastSecond >= 0) return false;
+    for (let limit = t.instructionCount - 1; limit > 0; limit--) {
+      this.cutShort(limit);
+      if (eip + t.byteCount - 1 <= high) {
+        this.result = L.SCRATCH_BASE;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Remembers in a branch that its target block, in the same frame, begins at `block`. */
+  link(op: number, taken: boolean, block: number): void {
+    if (op >= L.SCRATCH_BASE || block >= L.SCRATCH_BASE) return;
+    const frame = this.state.u32[(op + Op.OP_DST) >> 2] as number;
+    if (frame !== (this.lastHost - L.PHYS_BASE) >>> 12) return;
+    this.state.u32[(op + (taken ? Op.OP_LINK : Op.OP_DISP)) >> 2] = block;
+  }
+
+  /** A page-crossing instruction met another second page than it was decoded with. */
+  dropCrossing(op: number): void {
+    if (op < L.SCRATCH_BASE) this.cache.dropBlockOf(op);
+  }
+
+  memoryWritten(hpa: number, sizeBytes: number): void {
+    for (let at = hpa; at < hpa + sizeBytes; at = (at & ~0xfff) + 4096) {
+      const size = Math.min(4096 - (at & 0xfff), hpa + sizeBytes - at);
+      if (this.cache.holdsCode(at >>> 12)) this.cache.written(at, size);
+    }
+  }
+
+  private makeRoom(): void {
+    if (this.cache.isFull(MAX_BLOCK_OPS)) this.cache.clear();
+  }
+
+  private secondHostOf(block: number): number {
+    const handler = this.state.u32[(block + Op.OP_HANDLER) >> 2];
+    if (handler !== this.translator.crossHandler) return -1;
+    return L.PHYS_BASE + (this.state.u32[(block + Op.OP_DISP) >> 2] as number);
+  }
+
+  private translateJoined(host: number, second: number, arena: number, mode: number): void {
+    const inFirst = 4096 - (host & 0xfff);
+    this.joined.set(this.state.u8.subarray(host, host + Math.min(inFirst, 15)));
+    this.joined.set(this.state.u8.subarray(second & ~0xfff, (second & ~0xfff) + 16), inFirst);
+    this.translator.translateCrossing(
+      this.joined,
+      inFirst + 16,
+      host & 0xfff,
+      arena,
+      mode,
+      host,
+      (second & ~0xfff) - L.PHYS_BASE,
+    );
+  }
+
+  /** Code of the frame that the scratch block came from was dropped: the scratch block must not go on either. */
+  private dropScratch(frame: number): void {
+    const second = this.lastSecond >= 0 ? (this.lastSecond - L.PHYS_BASE) >>> 12 : -1;
+    if (frame !== (this.lastHost - L.PHYS_BASE) >>> 12 && frame !== second) return;
+    for (let k = 0; k < MAX_BLOCK_OPS; k++)
+      this.state.u32[(L.SCRATCH_BASE + k * Op.OP_SIZE + Op.OP_HANDLER) >> 2] = this.stale;
+  }
+}

@@ -1,0 +1,43 @@
+import type { HelperNumbers } from "./cold/translator.ts";
+import { type Helper, Vector } from "./core.ts";
+import { fpu, fwait } from "./fpu/index.ts";
+import type { OpcodeLine } from "./instructions/line.ts";
+import { HELPERS } from "./system/index.ts";
+
+const undefinedOpcode: Helper = (core) => core.raise(Vector.UD);
+/** More than 15 bytes. */
+const tooLong: Helper = (core) => core.raise(Vector.GP, 0);
+
+/** Numbers the TypeScript helpers that the opcode table names. */
+export class HelperRegistry implements HelperNumbers {
+  readonly table: readonly Helper[];
+  readonly undefinedOpcode: number;
+  readonly tooLong: number;
+  private readonly numbers = new Map<OpcodeLine, number>();
+
+  /** Throws when a line names a helper that does not exist. */
+  constructor(lines: readonly OpcodeLine[]) {
+    const table: Helper[] = [];
+    const byName = new Map<string, number>();
+    const all: Readonly<Record<string, Helper>> = { ...HELPERS, fpu, fwait };
+    for (const line of lines) {
+      if (line.helper === undefined) continue;
+      let number = byName.get(line.helper);
+      if (number === undefined) {
+        const helper = all[line.helper];
+        if (helper === undefined)
+          throw new Error(`opcode ${line.mnemonic} names no helper: "${line.helper}"`);
+        number = table.push(helper) - 1;
+        byName.set(line.helper, number);
+      }
+      this.numbers.set(line, number);
+    }
+    this.undefinedOpcode = table.push(undefinedOpcode) - 1;
+    this.tooLong = table.push(tooLong) - 1;
+    this.table = table;
+  }
+
+  of(line: OpcodeLine): number {
+    return this.numbers.get(line) as number;
+  }
+}

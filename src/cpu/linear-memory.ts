@@ -1,0 +1,191 @@
+/**
+ * HOT: guest memory by linear address, as TypeScript reaches it: the slow paths of generated code, and the system helpers. Fast case: the
+ * TLB; else the hardware walker, MMIO, writes to decoded code, accesses that cross a page.
+ */
+
+import type { HardwareWalker } from "../mmu/hardware-walker.ts";
+import type { CodeCache } from "./code-cache.ts";
+import type { LinearMemory } from "./core.ts";
+import * as L from "./layout.ts";
+import type { CpuState } from "./state.ts";
+import { type Tlb, TlbRight } from "./tlb.ts";
+
+/** What came of translating: a byte index into the WebAssembly memory, or one of these. */
+export const UNBACKED = -1;
+export const REFUSED = -2;
+
+/** Told of accesses that end the instruction. */
+export interface AccessMonitor {
+  /** The walker refused. Either the access was answered before (index of the answer) or it throws. */
+  refused(linear: number, errorCode: number, access: number, size: number, value: number): number;
+  /** No frame backs the address. Index of the answer, or it throws. */
+  unbacked(linear: number, gpa: number, access: number, size: number, value: number): number;
+  answerValue(index: number): number;
+}
+
+export class CpuMemory implements LinearMemory {
+  private readonly u32: Uint32Array;
+  private readonly u8: Uint8Array;
+  private readonly view: DataView;
+  private readonly tlb: Tlb;
+  private readonly walker: HardwareWalker;
+  private readonly monitor: AccessMonitor;
+  private codeCache!: CodeCache;
+
+  constructor(state: CpuState, tlb: Tlb, walker: HardwareWalker, monitor: AccessMonitor) {
+    this.u32 = state.u32;
+    this.u8 = state.u8;
+    this.view = new DataView(state.u8.buffer);
+    this.tlb = tlb;
+    this.walker = walker;
+    this.monitor = monitor;
+  }
+
+  /** The code cache needs the handlers, which need this memory; so it comes second. */
+  attach(codeCache: CodeCache): void {
+    this.codeCache = codeCache;
+  }
+
+  /** Byte index for an access that stays in one page, or UNBACKED or REFUSED (walker fields say why). access: 0 read, 1 write, 2 fetch. */
+  resolve(linear: number, access: number, user: boolean): number {
+    const u = this.u32;
+    const page = (linear & 0xfffff000) >>> 0;
+    const at = (L.TLB_BASE + ((linear >>> 12) & (L.TLB_ENTRIES - 1)) * L.TLB_ENTRY_SIZE) >> 2;
+    if (u[at + (user ? 4 : 0) + access] === page) return ((linear >>> 0) + (u[at + 3] as number)) >>> 0;
+    return this.walk(linear, access, user);
+  }
+
+  /** Walks the tables and fills the TLB. */
+  private walk(linear: number, access: number, user: boolean): number {
+    const w = this.walker;
+    const u = this.u32;
+    if (
+      !w.translate(
+        linear >>> 0,
+        access,
+        user,
+        u[L.CR0 >> 2] as number,
+        u[L.CR3 >> 2] as number,
+        u[L.CR4 >> 2] as number,
+      )
+    )
+      return REFUSED;
+    if (w.notBacked) return UNBACKED;
+    const host = L.PHYS_BASE + (w.hpa & 0xfffff000);
+    let rights: number = TlbRight.readSupervisor | TlbRight.executeSupervisor;
+    if (w.user) rights |= TlbRight.readUser | TlbRight.executeUser;
+    if (w.dirtyOk && !this.codeCache.holdsCode(w.hpa >>> 12)) {
+      if (w.supervisorWritable) rights |= TlbRight.writeSupervisor;
+      if (w.userWritable) rights |= TlbRight.writeUser;
+    }
+    this.tlb.fill(linear, host, rights, w.global, w.largePage);
+    return host + (linear & 0xfff);
+  }
+
+  /** A load of generated code that the TLB did not serve. `forWrite`: the instruction will store there too. */
+  load(linear: number, size: number, forWrite: boolean, user: boolean): number {
+    if ((linear & 0xfff) + size > 4096) return this.loadAcross(linear, size, forWrite, user);
+    const access = forWrite ? 1 : 0;
+    const host = this.resolve(linear, access, user);
+    if (host >= 0) return this.get(host, size);
+    return this.answered(host, linear, access, size, 0);
+  }
+
+  store(linear: number, value: number, size: number, user: boolean): void {
+    if ((linear & 0xfff) + size > 4096) {
+      this.storeAcross(linear, value, size, user);
+      return;
+    }
+    const host = this.resolve(linear, 1, user);
+    if (host >= 0) this.put(host, value, size);
+    else this.answered(host, linear, 1, size, value);
+  }
+
+  read8(linear: number, supervisor: boolean): number {
+    return this.load(linear >>> 0, 1, false, !supervisor && this.userMode);
+  }
+  read16(linear: number, supervisor: boolean): number {
+    return this.load(linear >>> 0, 2, false, !supervisor && this.userMode);
+  }
+  read32(linear: number, supervisor: boolean): number {
+    return this.load(linear >>> 0, 4, false, !supervisor && this.userMode) >>> 0;
+  }
+  write8(linear: number, value: number, supervisor: boolean): void {
+    this.store(linear >>> 0, value, 1, !supervisor && this.userMode);
+  }
+  write16(linear: number, value: number, supervisor: boolean): void {
+    this.store(linear >>> 0, value, 2, !supervisor && this.userMode);
+  }
+  write32(linear: number, value: number, supervisor: boolean): void {
+    this.store(linear >>> 0, value, 4, !supervisor && this.userMode);
+  }
+
+  probeWrite(linear: number, sizeBytes: number, supervisor: boolean): void {
+    this.probe(linear >>> 0, sizeBytes, 1, !supervisor && this.userMode);
+  }
+  probeRead(linear: number, sizeBytes: number, supervisor: boolean): void {
+    this.probe(linear >>> 0, sizeBytes, 0, !supervisor && this.userMode);
+  }
+
+  direct(linear: number, write: boolean, supervisor: boolean): number {
+    const user = !supervisor && this.userMode;
+    const host = this.resolve(linear >>> 0, write ? 1 : 0, user);
+    if (host < 0) return -1;
+    if (write && this.codeCache.holdsCode((host - L.PHYS_BASE) >>> 12)) return -1;
+    return host;
+  }
+
+  private get userMode(): boolean {
+    return (this.u32[L.TLB_PRIV >> 2] as number) !== 0;
+  }
+
+  private probe(linear: number, size: number, access: number, user: boolean): void {
+    const last = linear + size - 1;
+    for (let at = linear; ; at = (at & 0xfffff000) + 4096) {
+      if (this.resolve(at >>> 0, access, user) === REFUSED)
+        this.monitor.refused(at >>> 0, this.walker.errorCode, access, 1, 0);
+      if ((at & 0xfffff000) >>> 0 === (last & 0xfffff000) >>> 0) return;
+    }
+  }
+
+  /** An access that reached no memory: its answer, if the monitor has given one; else this throws. */
+  private answered(outcome: number, linear: number, access: number, size: number, value: number): number {
+    const w = this.walker;
+    const index =
+      outcome === REFUSED
+        ? this.monitor.refused(linear, w.errorCode, access, size, value)
+        : this.monitor.unbacked(linear, w.gpa, access, size, value);
+    return this.monitor.answerValue(index);
+  }
+
+  /** Both pages are translated before a byte is read, so a fault reports the right page and nothing is half done. */
+  private loadAcross(linear: number, size: number, forWrite: boolean, user: boolean): number {
+    this.probe(linear, size, forWrite ? 1 : 0, user);
+    let value = 0;
+    for (let k = 0; k < size; k++) {
+      const byte = this.load((linear + k) >>> 0, 1, forWrite, user);
+      value |= byte << (8 * k);
+    }
+    return value;
+  }
+
+  private storeAcross(linear: number, value: number, size: number, user: boolean): void {
+    this.probe(linear, size, 1, user);
+    for (let k = 0; k < size; k++) this.store((linear + k) >>> 0, (value >>> (8 * k)) & 0xff, 1, user);
+  }
+
+  private get(host: number, size: number): number {
+    if (size === 4) return this.view.getInt32(host, true);
+    if (size === 1) return this.u8[host] as number;
+    if (size === 2) return this.view.getUint16(host, true);
+    throw new RangeError(`no access of ${size} bytes`);
+  }
+
+  private put(host: number, value: number, size: number): void {
+    if (size === 4) this.view.setInt32(host, value, true);
+    else if (size === 1) this.u8[host] = value;
+    else this.view.setUint16(host, value, true);
+    const hpa = host - L.PHYS_BASE;
+    if (this.codeCache.holdsCode(hpa >>> 12)) this.codeCache.written(hpa, size);
+  }
+}
