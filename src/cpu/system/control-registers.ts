@@ -1,0 +1,144 @@
+import type { Gva } from "../../mmu/address.ts";
+import type { Core, Helper, HelperOp } from "../core.ts";
+import { Outcome, Vector } from "../core.ts";
+import { ExitControl, ExitReason } from "../exit.ts";
+import * as L from "../layout.ts";
+import { Cr0, Cr4 } from "../state.ts";
+import { jumpToNext, operandBytes, readOperand16, requireRing0, writeRegister } from "./operand.ts";
+import { writeMemory16 } from "./segmentation.ts";
+
+const CR0_WRITABLE = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.NW | Cr0.CD | Cr0.PG;
+const CR0_TRANSLATION = Cr0.PE | Cr0.WP | Cr0.PG;
+const CR0_LMSW = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS;
+
+/** CR4 bits by the CPUID feature (bit of leaf 1 EDX) without which they are reserved. */
+const CR4_FEATURES: readonly (readonly [cr4: number, feature: number])[] = [
+  [Cr4.VME | Cr4.PVI, 1],
+  [Cr4.DE, 2],
+  [Cr4.PSE, 3],
+  [Cr4.TSD, 4],
+  [Cr4.PAE, 6],
+  [Cr4.MCE, 7],
+  [Cr4.PGE, 13],
+];
+
+/** CR4 bits that a processor with these CPUID features lets software set. */
+export function cr4Writable(features: number): number {
+  let mask = 0;
+  for (const [bits, feature] of CR4_FEATURES) if ((features >>> feature) & 1) mask |= bits;
+  return mask;
+}
+
+/** Fills the exit record of a control-register write. */
+function controlExit(core: Core, op: HelperOp, register: number, value: number): Outcome {
+  const record = core.beginExit(ExitReason.controlRegister, op);
+  record.register = register;
+  record.value = value >>> 0;
+  record.write = true;
+  return Outcome.exit;
+}
+
+/** Writes all of CR0, whichever instruction asks; the exit reports the whole new value. */
+function writeCr0(core: Core, op: HelperOp, value: number): Outcome {
+  const { state } = core;
+  const next = ((value & CR0_WRITABLE) | Cr0.ET) >>> 0;
+  const paged = (next & Cr0.PG) !== 0;
+  if (paged && (next & Cr0.PE) === 0) core.raise(Vector.GP, 0);
+  if (next & Cr0.NW && (next & Cr0.CD) === 0) core.raise(Vector.GP, 0);
+  if (core.controls & ExitControl.cr0) return controlExit(core, op, 0, next);
+  const changed = state.cr0 ^ next;
+  state.set(L.CR0, next);
+  if (changed & CR0_TRANSLATION) {
+    core.pagingChanged();
+    state.updateMode();
+  }
+  return jumpToNext(core, op);
+}
+
+function writeCr3(core: Core, op: HelperOp, value: number): Outcome {
+  if (core.controls & ExitControl.cr3) return controlExit(core, op, 3, value);
+  core.state.set(L.CR3, value);
+  core.pagingChanged();
+  return jumpToNext(core, op);
+}
+
+function writeCr4(core: Core, op: HelperOp, value: number): Outcome {
+  if (value & ~cr4Writable(core.cpuid.features)) core.raise(Vector.GP, 0);
+  if (core.controls & ExitControl.cr4) return controlExit(core, op, 4, value);
+  const changed = core.state.cr4 ^ value;
+  core.state.set(L.CR4, value);
+  if (changed & (Cr4.PGE | Cr4.PSE | Cr4.PAE)) {
+    core.pagingChanged();
+    core.flushTlbAll();
+  }
+  return jumpToNext(core, op);
+}
+
+/** MOV to a control register (0F 22). */
+export const movToControl: Helper = (core, op) => {
+  const value = core.state.reg(op.rm);
+  if (op.reg !== 0 && op.reg !== 2 && op.reg !== 3 && op.reg !== 4) core.raise(Vector.UD);
+  requireRing0(core);
+  if (op.reg === 0) return writeCr0(core, op, value);
+  if (op.reg === 3) return writeCr3(core, op, value);
+  if (op.reg === 4) return writeCr4(core, op, value);
+  core.state.set(L.CR2, value);
+  return Outcome.next;
+};
+
+function controlRegisterAt(core: Core, index: number): number {
+  switch (index) {
+    case 0:
+      return L.CR0;
+    case 2:
+      return L.CR2;
+    case 3:
+      return L.CR3;
+    case 4:
+      return L.CR4;
+    default:
+      return core.raise(Vector.UD);
+  }
+}
+
+/** MOV from a control register (0F 20). Never exits. */
+export const movFromControl: Helper = (core, op) => {
+  const at = controlRegisterAt(core, op.reg);
+  requireRing0(core);
+  core.state.setReg(op.rm, core.state.get(at));
+  return Outcome.next;
+};
+
+/** CLTS (0F 06). */
+export const clts: Helper = (core, op) => {
+  requireRing0(core);
+  return writeCr0(core, op, core.state.cr0 & ~Cr0.TS);
+};
+
+/** LMSW (0F 01 /6): the low four bits of CR0; PE can be set, not cleared. */
+export const lmsw: Helper = (core, op) => {
+  requireRing0(core);
+  const word = readOperand16(core, op);
+  const { cr0 } = core.state;
+  return writeCr0(core, op, (cr0 & ~CR0_LMSW) | (word & CR0_LMSW) | (cr0 & Cr0.PE));
+};
+
+/** SMSW (0F 01 /4): allowed in every ring. A 32-bit register gets all of CR0. */
+export const smsw: Helper = (core, op) => {
+  const { cr0 } = core.state;
+  if (op.memory) writeMemory16(core, op.segment, op.offset, cr0 & 0xffff);
+  else writeRegister(core.state, op.rm, operandBytes(op), cr0);
+  return Outcome.next;
+};
+
+/** INVLPG (0F 01 /7). Segment limits do not matter to it. */
+export const invlpg: Helper = (core, op) => {
+  requireRing0(core);
+  const linear = (core.state.segBase(op.segment) + op.offset) >>> 0;
+  if (core.controls & ExitControl.invlpg) {
+    core.beginExit(ExitReason.invlpg, op).gva = linear as Gva;
+    return Outcome.exit;
+  }
+  core.invalidatePage(linear);
+  return jumpToNext(core, op);
+};

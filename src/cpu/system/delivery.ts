@@ -1,0 +1,216 @@
+import type { Core, GuestFault } from "../core.ts";
+import { Vector } from "../core.ts";
+import { ExitReason } from "../exit.ts";
+import * as L from "../layout.ts";
+import { Flag } from "../state.ts";
+import { checkEntry, checkRealEntry, enterCode, enterRealCode, fetchCode } from "./code-entry.ts";
+import { type Descriptor, markAccessed, SystemType, selectorError, setSegmentFrom } from "./descriptor.ts";
+import { combineExceptions, isGuestFault } from "./exceptions.ts";
+import { isProtected } from "./operand.ts";
+import { Segment } from "./segmentation.ts";
+import { currentStack, pushFrame, setStackPointer } from "./stack.ts";
+import { innerStack } from "./task-state.ts";
+
+/** Where an event comes from: a processor exception, an INT instruction, or the interrupt controller. */
+export type EventKind = "exception" | "software" | "external";
+
+/** An interrupt or exception on its way through the IDT. */
+export interface Event {
+  readonly vector: number;
+  /** -1 when none is pushed. */
+  readonly errorCode: number;
+  /** Linear address of a page fault: CR2 gets it when the event has been delivered. Else ignored. */
+  readonly address: number;
+  readonly kind: EventKind;
+  /** Pushed as the return address: of the faulting instruction, or of the one after a trap or INT. */
+  readonly returnEip: number;
+}
+
+const RETURN_FLAGS_MASK = ~(Flag.RF | Flag.VM);
+const DR7_GENERAL_DETECT = 1 << 13;
+
+/** An exception that reports a fault: its saved EFLAGS have RF set, so that its instruction is restarted without a breakpoint. */
+function isFault(event: Event): boolean {
+  if (event.kind !== "exception") return false;
+  const { vector } = event;
+  return (
+    vector !== Vector.DB &&
+    vector !== Vector.NMI &&
+    vector !== Vector.BP &&
+    vector !== Vector.OF &&
+    vector !== Vector.DF
+  );
+}
+
+/** EFLAGS bits that a delivery clears besides IF. */
+const CLEARED = Flag.TF | Flag.NT | Flag.RF | Flag.VM;
+
+/** The last step of a delivery: everything but stack and code segment. Cannot fault. */
+function finish(core: Core, event: Event, clearedFlags: number): void {
+  const { state } = core;
+  state.set(L.EFLAGS_REST, state.get(L.EFLAGS_REST) & ~clearedFlags);
+  state.set(L.SHADOW, 0);
+  if (event.kind === "exception") {
+    if (event.vector === Vector.PF) state.set(L.CR2, event.address);
+    if (event.vector === Vector.DB) state.set(L.DR7, state.get(L.DR7) & ~DR7_GENERAL_DETECT);
+  }
+  core.exitRecord.vectoring = -1;
+}
+
+/** Through the interrupt vector table: FLAGS, CS and IP as words; no error code (Intel SDM vol. 3, 21.1.4). */
+function deliverReal(core: Core, event: Event): void {
+  const { state, memory } = core;
+  const at = event.vector * 4;
+  if (at + 3 > state.get(L.IDTR_LIMIT)) core.raise(Vector.GP, 0);
+  const entry = memory.read32((state.get(L.IDTR_BASE) + at) >>> 0, true);
+  const eip = entry & 0xffff;
+  checkRealEntry(core, eip);
+  const pointer = pushFrame(core, currentStack(core), 2, [
+    state.eflags & 0xffff,
+    state.selector(Segment.CS),
+    event.returnEip & 0xffff,
+  ]);
+  setStackPointer(state, pointer);
+  enterRealCode(core, entry >>> 16, eip);
+  finish(core, event, CLEARED | Flag.IF | Flag.AC);
+}
+
+interface Gate {
+  readonly selector: number;
+  readonly offset: number;
+  readonly size: 2 | 4;
+  readonly clearsIf: boolean;
+}
+
+/** Reads and checks the gate of the event's vector (Intel SDM vol. 3, 6.12). */
+function fetchGate(core: Core, event: Event, ext: number): Gate {
+  const { state, memory } = core;
+  const at = event.vector * 8;
+  const errorCode = at | 2 | ext;
+  if (at + 7 > state.get(L.IDTR_LIMIT)) core.raise(Vector.GP, errorCode);
+  const address = state.get(L.IDTR_BASE) + at;
+  const low = memory.read32(address >>> 0, true);
+  const high = memory.read32((address + 4) >>> 0, true);
+  const type = (high >>> 8) & 0x1f;
+  const wide = type === SystemType.interruptGate32 || type === SystemType.trapGate32;
+  const narrow = type === SystemType.interruptGate16 || type === SystemType.trapGate16;
+  // A task gate is valid here too, but switches tasks in hardware, which this CPU does not offer yet: it is refused like a
+  // gate of a wrong type.
+  if (!wide && !narrow) core.raise(Vector.GP, errorCode);
+  if (event.kind === "software" && ((high >>> 13) & 3) < state.cpl) core.raise(Vector.GP, errorCode);
+  if ((high & 0x8000) === 0) core.raise(Vector.NP, errorCode);
+  return {
+    selector: low >>> 16,
+    offset: wide ? ((low & 0xffff) | (high & 0xffff0000)) >>> 0 : low & 0xffff,
+    size: wide ? 4 : 2,
+    clearsIf: type === SystemType.interruptGate32 || type === SystemType.interruptGate16,
+  };
+}
+
+function deliverProtected(core: Core, event: Event): void {
+  const { state } = core;
+  const ext = event.kind === "software" ? 0 : 1;
+  const gate = fetchGate(core, event, ext);
+  const code = fetchCode(core, gate.selector, ext);
+  const cpl = state.cpl;
+  if (code.dpl > cpl) core.raise(Vector.GP, selectorError(gate.selector, ext));
+  if (!code.present) core.raise(Vector.NP, selectorError(gate.selector, ext));
+
+  const flags = (state.eflags & RETURN_FLAGS_MASK) | (isFault(event) ? Flag.RF : 0);
+  const frame = [flags, state.selector(Segment.CS), event.returnEip];
+  if (event.errorCode >= 0) frame.push(event.errorCode);
+
+  if (!code.conforming && code.dpl < cpl) enterInnerRing(core, code, gate, frame, ext);
+  else enterSameRing(core, code, gate, frame, ext);
+  finish(core, event, CLEARED | (gate.clearsIf ? Flag.IF : 0));
+}
+
+function enterSameRing(core: Core, code: Descriptor, gate: Gate, frame: number[], ext: number): void {
+  checkEntry(core, code, gate.offset, ext);
+  markAccessed(core, code);
+  const pointer = pushFrame(core, currentStack(core, ext), gate.size, frame);
+  setStackPointer(core.state, pointer);
+  enterCode(core, code, core.state.cpl, gate.offset);
+}
+
+function enterInnerRing(core: Core, code: Descriptor, gate: Gate, frame: number[], ext: number): void {
+  const { state } = core;
+  const stack = innerStack(core, code.dpl, ext);
+  checkEntry(core, code, gate.offset, ext);
+  markAccessed(core, stack.descriptor);
+  markAccessed(core, code);
+  const pointer = pushFrame(core, stack.target, gate.size, [
+    state.selector(Segment.SS),
+    state.reg(4),
+    ...frame,
+  ]);
+  setSegmentFrom(core, Segment.SS, stack.descriptor.selector, stack.descriptor);
+  setStackPointer(state, pointer);
+  enterCode(core, code, code.dpl, gate.offset);
+}
+
+/**
+ * Delivers one event through the interrupt table. Done, or a GuestFault or ExitSignal is thrown and the state is as before
+ * (accessed bits and page-table A and D bits may have been set), so that the delivery can be begun anew.
+ *
+ * `exitRecord.vectoring` holds the vector while an exception is being delivered. It stays -1 for interrupts: INT n is simply
+ * begun anew, an external interrupt stays pending, and neither takes part in the double-fault rule whatever its number is.
+ */
+export function deliverEvent(core: Core, event: Event): void {
+  core.exitRecord.vectoring = event.kind === "exception" ? event.vector : -1;
+  if (isProtected(core.state)) deliverProtected(core, event);
+  else deliverReal(core, event);
+}
+
+function shutDown(core: Core): never {
+  const record = core.exitRecord;
+  record.reason = ExitReason.tripleFault;
+  record.eip = core.state.eip;
+  record.length = 0;
+  record.vectoring = -1;
+  core.leave();
+}
+
+/** Delivers an event and whatever its delivery raises, by the double-fault rule. Throws ExitSignal only. */
+export function deliverWithFaults(core: Core, event: Event): void {
+  let current = event;
+  for (;;) {
+    try {
+      deliverEvent(core, current);
+      return;
+    } catch (thrown) {
+      if (!isGuestFault(thrown)) throw thrown;
+      const first = current.kind === "exception" ? current.vector : -1;
+      current = nextEvent(core, first, thrown);
+    }
+  }
+}
+
+function nextEvent(core: Core, first: number, fault: GuestFault): Event {
+  const verdict = combineExceptions(first, fault.vector);
+  if (verdict === "tripleFault") shutDown(core);
+  if (verdict === "second") return faultEvent(core, fault);
+  // The page fault that is swallowed has set CR2 all the same.
+  if (fault.vector === Vector.PF) core.state.set(L.CR2, fault.address);
+  return { vector: Vector.DF, errorCode: 0, address: 0, kind: "exception", returnEip: core.state.eip };
+}
+
+/** A copy of the fault (the thrown object is reused) as an event that returns to the faulting instruction. */
+function faultEvent(core: Core, fault: GuestFault): Event {
+  return {
+    vector: fault.vector,
+    errorCode: fault.errorCode,
+    address: fault.address,
+    kind: "exception",
+    returnEip: core.state.eip,
+  };
+}
+
+/**
+ * Delivers a fault of the running instruction (`state.eip` is at it) and, by the double-fault rule, the faults that this raises.
+ * Returns with `state` at the handler. Throws ExitSignal when the delivery must leave the guest: for a page fault that the
+ * monitor intercepts (state unchanged, `exitRecord.vectoring` set), or as `tripleFault`.
+ */
+export function raiseAndDeliver(core: Core, fault: GuestFault): void {
+  deliverWithFaults(core, faultEvent(core, fault));
+}

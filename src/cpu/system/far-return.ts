@@ -1,0 +1,110 @@
+import type { Core, Helper, HelperOp } from "../core.ts";
+import { Outcome, Vector } from "../core.ts";
+import { Flag } from "../state.ts";
+import { checkEntry, checkRealEntry, enterCode, enterRealCode, fetchCode } from "./code-entry.ts";
+import { type Descriptor, markAccessed, selectorError, setSegmentFrom } from "./descriptor.ts";
+import { flagsWritableAt, writeFlags } from "./flags.ts";
+import { isProtected, operandBytes } from "./operand.ts";
+import { checkStackSegment, dropInnerSegments } from "./segment-load.ts";
+import { Segment } from "./segmentation.ts";
+import { adjustStack, peek, setOuterStackPointer, setStackPointer } from "./stack.ts";
+
+/** The code segment that a far return goes back to: RPL is the privilege returned to and never an inner one. */
+function fetchReturnCode(core: Core, selector: number): Descriptor {
+  const code = fetchCode(core, selector);
+  const rpl = selector & 3;
+  const allowed = rpl >= core.state.cpl && (code.conforming ? code.dpl <= rpl : code.dpl === rpl);
+  if (!allowed) core.raise(Vector.GP, selectorError(selector));
+  if (!code.present) core.raise(Vector.NP, selectorError(selector));
+  return code;
+}
+
+/**
+ * Returns to `code` at `eip`, whose frame takes `frameBytes` of the current stack. To an outer ring SS:ESP follow in the frame;
+ * `parameterBytes` are dropped from either stack.
+ */
+function returnTo(
+  core: Core,
+  code: Descriptor,
+  eip: number,
+  frameBytes: number,
+  parameterBytes: number,
+  size: 2 | 4,
+): void {
+  const { state } = core;
+  const rpl = code.selector & 3;
+  if (rpl === state.cpl) {
+    checkEntry(core, code, eip);
+    markAccessed(core, code);
+    setStackPointer(state, adjustStack(state, frameBytes + parameterBytes));
+    enterCode(core, code, rpl, eip);
+    return;
+  }
+  const pointer = peek(core, frameBytes + parameterBytes, size);
+  const selector = peek(core, frameBytes + parameterBytes + size, size) & 0xffff;
+  const stack = checkStackSegment(core, selector, rpl, Vector.GP);
+  checkEntry(core, code, eip);
+  markAccessed(core, code);
+  markAccessed(core, stack);
+  setSegmentFrom(core, Segment.SS, selector, stack);
+  setOuterStackPointer(state, pointer);
+  setStackPointer(state, adjustStack(state, parameterBytes));
+  dropInnerSegments(state, rpl);
+  enterCode(core, code, rpl, eip);
+}
+
+/** RET far (CA, CB; Intel SDM vol. 2, RET). */
+export const retFar: Helper = (core, op) => {
+  const { state } = core;
+  const size = operandBytes(op);
+  const parameterBytes = op.opcode === 0xca ? op.immediate & 0xffff : 0;
+  const eip = peek(core, 0, size);
+  const selector = peek(core, size, size) & 0xffff;
+  if (isProtected(state)) {
+    returnTo(core, fetchReturnCode(core, selector), eip, 2 * size, parameterBytes, size);
+  } else {
+    checkRealEntry(core, eip);
+    setStackPointer(state, adjustStack(state, 2 * size + parameterBytes));
+    enterRealCode(core, selector, eip);
+  }
+  return Outcome.jump;
+};
+
+function iretReal(core: Core, op: HelperOp): void {
+  const { state } = core;
+  const size = operandBytes(op);
+  const eip = peek(core, 0, size);
+  const selector = peek(core, size, size) & 0xffff;
+  const flags = peek(core, 2 * size, size);
+  checkRealEntry(core, eip);
+  setStackPointer(state, adjustStack(state, 3 * size));
+  writeFlags(state, flags, flagsWritableAt(0, state.eflags, size));
+  enterRealCode(core, selector, eip);
+}
+
+function iretProtected(core: Core, op: HelperOp): void {
+  const { state } = core;
+  const size = operandBytes(op);
+  const before = state.eflags;
+  // With NT set IRET goes back to the task linked in the TSS: a hardware task switch, which this CPU does not offer yet.
+  if (before & Flag.NT) core.raise(Vector.GP, 0);
+  const eip = peek(core, 0, size);
+  const selector = peek(core, size, size) & 0xffff;
+  const flags = peek(core, 2 * size, size);
+  const { cpl } = state;
+  // Ring 0 may return to virtual-8086 mode, which this CPU does not offer yet. Other rings cannot set VM: it is ignored.
+  if (size === 4 && flags & Flag.VM && cpl === 0) core.raise(Vector.GP, 0);
+  returnTo(core, fetchReturnCode(core, selector), eip, 3 * size, 0, size);
+  // What may be changed is judged by the ring returned from.
+  writeFlags(state, flags, flagsWritableAt(cpl, before, size));
+}
+
+/**
+ * IRET (CF; Intel SDM vol. 2, IRET). RF of the popped image would suppress breakpoints for one instruction; this CPU matches no
+ * breakpoints yet, and RF is not kept.
+ */
+export const iret: Helper = (core, op) => {
+  if (isProtected(core.state)) iretProtected(core, op);
+  else iretReal(core, op);
+  return Outcome.jump;
+};

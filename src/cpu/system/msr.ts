@@ -1,0 +1,97 @@
+import type { Core, Helper, HelperOp } from "../core.ts";
+import { Outcome, Vector } from "../core.ts";
+import { ExitControl, ExitReason } from "../exit.ts";
+import * as L from "../layout.ts";
+import { Cr4 } from "../state.ts";
+import { requireRing0 } from "./operand.ts";
+
+type Words = readonly [low: number, high: number];
+
+interface ModelSpecificRegister {
+  /** Bit of CPUID leaf 1 EDX without which the register does not exist. */
+  readonly feature?: number;
+  readonly read: (core: Core) => Words;
+  /** Absent: read-only, a write is #GP. */
+  readonly write?: (core: Core, low: number, high: number) => void;
+}
+
+const ZERO: Words = [0, 0];
+const SEP_FEATURE = 11;
+
+function sysenterRegister(at: number): ModelSpecificRegister {
+  return {
+    feature: SEP_FEATURE,
+    read: (core) => [core.state.get(at), 0],
+    write: (core, low) => core.state.set(at, low),
+  };
+}
+
+/**
+ * The model-specific registers that exist (Intel SDM vol. 4). Every other index is #GP(0), which is also how software finds that
+ * there is no local APIC (1B), no MTRR (FE, 200 and up), no PAT (277) and no machine check (179).
+ */
+const REGISTERS: ReadonlyMap<number, ModelSpecificRegister> = new Map<number, ModelSpecificRegister>([
+  // IA32_TIME_STAMP_COUNTER
+  [0x10, { read: (core) => core.timestamp(), write: (core, low, high) => core.setTimestamp(low, high) }],
+  // IA32_PLATFORM_ID: the kind of socket; software reads it before it looks at the microcode revision.
+  [0x17, { read: () => ZERO }],
+  // IA32_BIOS_UPDT_TRIG: there is no microcode to replace; a write is accepted and without effect.
+  [0x79, { read: () => ZERO, write: () => {} }],
+  // IA32_BIOS_SIGN_ID: software writes 0, executes CPUID and reads the microcode revision: none.
+  [0x8b, { read: () => ZERO, write: () => {} }],
+  // IA32_SYSENTER_CS, _ESP, _EIP
+  [0x174, sysenterRegister(L.SYSENTER)],
+  [0x175, sysenterRegister(L.SYSENTER + 4)],
+  [0x176, sysenterRegister(L.SYSENTER + 8)],
+]);
+
+function find(core: Core, index: number): ModelSpecificRegister {
+  const register = REGISTERS.get(index) ?? core.raise(Vector.GP, 0);
+  if (register.feature !== undefined && ((core.cpuid.features >>> register.feature) & 1) === 0) {
+    core.raise(Vector.GP, 0);
+  }
+  return register;
+}
+
+function msrExit(core: Core, op: HelperOp, write: boolean): Outcome {
+  const record = core.beginExit(ExitReason.msr, op);
+  record.register = 0;
+  record.write = write;
+  record.value = write ? core.state.reg(0) : 0;
+  record.valueHigh = write ? core.state.reg(2) : 0;
+  return Outcome.exit;
+}
+
+/** RDMSR (0F 32). */
+export const rdmsr: Helper = (core, op) => {
+  requireRing0(core);
+  if (core.controls & ExitControl.msr) return msrExit(core, op, false);
+  const { state } = core;
+  const [low, high] = find(core, state.reg(1)).read(core);
+  state.setReg(0, low);
+  state.setReg(2, high);
+  return Outcome.next;
+};
+
+/** WRMSR (0F 30). */
+export const wrmsr: Helper = (core, op) => {
+  requireRing0(core);
+  if (core.controls & ExitControl.msr) return msrExit(core, op, true);
+  const { state } = core;
+  const write = find(core, state.reg(1)).write ?? core.raise(Vector.GP, 0);
+  write(core, state.reg(0), state.reg(2));
+  return Outcome.next;
+};
+
+/** RDTSC (0F 31): CR4.TSD keeps it to ring 0. */
+export const rdtsc: Helper = (core) => {
+  const { state } = core;
+  if (state.cr4 & Cr4.TSD && state.cpl !== 0) core.raise(Vector.GP, 0);
+  const [low, high] = core.timestamp();
+  state.setReg(0, low);
+  state.setReg(2, high);
+  return Outcome.next;
+};
+
+/** RDPMC (0F 33): there are no counters, so every number in ECX is out of range. */
+export const rdpmc: Helper = (core) => core.raise(Vector.GP, 0);

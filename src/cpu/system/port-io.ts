@@ -1,0 +1,75 @@
+import type { Core, Helper, HelperOp } from "../core.ts";
+import { Outcome, Vector } from "../core.ts";
+import * as L from "../layout.ts";
+import { ioPrivilege } from "./flags.ts";
+import { isProtected, readRegister, writeRegister } from "./operand.ts";
+import { linearAddress, readLinear, Segment, SegmentAccess, writeLinear } from "./segmentation.ts";
+import { advance, EDI, ESI, elementSize, readIndex, repeatAnswered } from "./string-op.ts";
+import { ioMapAllows } from "./task-state.ts";
+
+const EDX = 2;
+
+/** #GP(0) unless IOPL or the TSS's bit map allows the ports (Intel SDM vol. 1, 19.5). */
+function checkPorts(core: Core, port: number, size: number): void {
+  const { state } = core;
+  if (!isProtected(state) || state.cpl <= ioPrivilege(state.get(L.EFLAGS_REST))) return;
+  if (!ioMapAllows(core, port, size)) core.raise(Vector.GP, 0);
+}
+
+/** E4 to E7 name the port in an immediate, EC to EF in DX. */
+const portOf = (core: Core, op: HelperOp): number =>
+  op.opcode & 8 ? core.state.reg16(EDX) : op.immediate & 0xff;
+
+/** IN. */
+export const input: Helper = (core, op) => {
+  const port = portOf(core, op);
+  const size = elementSize(op);
+  checkPorts(core, port, size);
+  if (!core.portAccess(op, port, size, false, 0)) return Outcome.exit;
+  writeRegister(core.state, 0, size, core.answerRead);
+  return Outcome.next;
+};
+
+/** OUT. */
+export const output: Helper = (core, op) => {
+  const port = portOf(core, op);
+  const size = elementSize(op);
+  checkPorts(core, port, size);
+  return core.portAccess(op, port, size, true, readRegister(core.state, 0, size))
+    ? Outcome.next
+    : Outcome.exit;
+};
+
+function inputElement(core: Core, op: HelperOp): boolean {
+  const { state } = core;
+  const port = state.reg16(EDX);
+  const size = elementSize(op);
+  checkPorts(core, port, size);
+  const offset = readIndex(state, op, EDI);
+  const linear = linearAddress(core, Segment.ES, offset, size, SegmentAccess.write);
+  // A device must not be read for nothing: the store is sure to succeed before the port is touched.
+  core.memory.probeWrite(linear, size, false);
+  if (!core.portAccess(op, port, size, false, 0)) return false;
+  writeLinear(core, linear, size, core.answerRead, false);
+  advance(state, op, EDI, size);
+  return true;
+}
+
+/** INS. */
+export const ins: Helper = (core, op) => repeatAnswered(core, op, inputElement);
+
+function outputElement(core: Core, op: HelperOp): boolean {
+  const { state } = core;
+  const port = state.reg16(EDX);
+  const size = elementSize(op);
+  checkPorts(core, port, size);
+  const offset = readIndex(state, op, ESI);
+  const linear = linearAddress(core, op.segment, offset, size, SegmentAccess.read);
+  const value = readLinear(core, linear, size, false);
+  if (!core.portAccess(op, port, size, true, value)) return false;
+  advance(state, op, ESI, size);
+  return true;
+}
+
+/** OUTS. */
+export const outs: Helper = (core, op) => repeatAnswered(core, op, outputElement);
