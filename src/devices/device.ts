@@ -5,8 +5,8 @@
  *
  * The contract of every model in this folder:
  * - `readPort`, `writePort`, `alarm` and the host-side inputs never throw, whatever the guest does.
- * - Everything that it remembers is in `state`, a plain object that `structuredClone` can copy. `snapshotOf` copies it;
- *   `restoreInto` puts a copy back. Alarms and line levels are not repeated there: they are in the snapshots of the
+ * - Everything that it remembers is in `state`, a plain object that `structuredClone` can copy, and nothing derived from
+ *   it is kept elsewhere. `snapshotOf` copies it; `restoreInto` puts a copy back. Alarms and line levels are not repeated there: they are in the snapshots of the
  *   clock and of the interrupt controller, which are taken and restored together with it.
  * - Same calls at the same virtual times, same results: no wall clock, no randomness.
  */
@@ -90,7 +90,25 @@ export function snapshotOf<State extends object>(device: { readonly state: State
   return structuredClone(device.state);
 }
 
-/** Makes a device's state a deep copy of `saved`; the state object itself stays the same object. */
+/**
+ * Puts a snapshot back, in place: every object inside `device.state` stays the same object (parts of a device may hold
+ * on to their part of the state), only its values change. `saved` itself is not touched and may be used again.
+ */
 export function restoreInto<State extends object>(device: { readonly state: State }, saved: State): void {
-  Object.assign(device.state, structuredClone(saved));
+  assignDeep(device.state as Tree, structuredClone(saved) as Tree);
+}
+
+type Tree = Record<string, unknown>;
+
+function assignDeep(target: Tree, source: Tree): void {
+  if (Array.isArray(target) && Array.isArray(source)) target.length = source.length;
+  for (const [key, value] of Object.entries(source)) {
+    const old = target[key];
+    if (isTree(old) && isTree(value) && Array.isArray(old) === Array.isArray(value)) assignDeep(old, value);
+    else target[key] = value;
+  }
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === "object" && value !== null;
 }
