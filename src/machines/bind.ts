@@ -12,7 +12,7 @@ import { collectUses } from "./compile/collect.ts";
 import { type ChartLogic, compileChart } from "./compile/compile.ts";
 import { ChartBindingError } from "./compile/errors.ts";
 
-export { ChartActor, type ChartActorOptions, createChartActor } from "./compile/chart-actor.ts";
+export { type ChartActor, type ChartActorOptions, createChartActor } from "./compile/chart-actor.ts";
 export { ChartSystem, createChartSystem } from "./compile/chart-system.ts";
 export type { ChartLogic } from "./compile/compile.ts";
 

@@ -1,0 +1,284 @@
+/**
+ * A configuration: one combination of active states (and of remembered histories) that a chart can be in, with its
+ * row of the transition table. Rows and plans are made when they are first needed and kept for good; a chart has
+ * few of them.
+ */
+
+import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition, EventObject, StateValue } from "xstate";
+import { nameOf, pathOf } from "./collect.ts";
+import { ChartGuardError } from "./errors.ts";
+import { type CallArgs, type CompiledGuard, compileGuard } from "./guards.ts";
+import { type Op, type Steps, stepsOf } from "./plan.ts";
+import type { ChartSnapshot } from "./snapshot.ts";
+import { ancestorsBelow, type History, isAtomic, withoutConflicts } from "./tree.ts";
+
+/** One microstep out of a configuration. */
+export interface Plan {
+  readonly ops: readonly Op[];
+  readonly next: Configuration;
+  readonly moved: boolean;
+  readonly finished: boolean;
+  /** True when running the actions and assignments in order is all there is to it, and the chart rests after it. */
+  readonly simple: boolean;
+  /** What XState's inspection shows as the transitions of the step. */
+  readonly transitions: readonly AnyTransitionDefinition[];
+}
+
+interface Candidate {
+  readonly transition: AnyTransitionDefinition;
+  readonly guard: CompiledGuard | null;
+}
+
+/** The candidates of a state and, asked before them, those of its active children. */
+interface Selector {
+  readonly children: readonly Selector[];
+  readonly own: readonly Candidate[];
+}
+
+/** Plans by the transitions that are taken together. */
+interface PlanTree {
+  plan: Plan | null;
+  readonly next: Map<AnyTransitionDefinition, PlanTree>;
+}
+
+/** How a configuration answers one type of event. */
+export interface Row {
+  /** The only possible answer, when no guard is to be asked; undefined: ask `select`. */
+  readonly only: Plan | null | undefined;
+  /** True for the type of a child actor's error, which fails a chart that does not handle it. */
+  readonly isError: boolean;
+  /** The plan to follow; null: nothing is enabled. */
+  select(args: CallArgs): Plan | null;
+}
+
+/** What the configurations of one chart share. */
+export interface ConfigurationSpace {
+  readonly machine: AnyStateMachine;
+  intern(nodes: readonly AnyStateNode[], history: History): Configuration;
+}
+
+export class Configuration {
+  readonly nodes: readonly AnyStateNode[];
+  readonly history: History;
+  readonly value: StateValue;
+  readonly tags: Set<string>;
+  /** True when an active state has `always` transitions, so that coming to rest must be looked for. */
+  readonly hasAlways: boolean;
+  /** The last snapshot made of this configuration: while the context stays the same there is only one. */
+  snapshot: ChartSnapshot | null = null;
+  readonly rows = new Map<string, Row>();
+  readonly #space: ConfigurationSpace;
+  readonly #plans: PlanTree = { plan: null, next: new Map() };
+  #always: readonly (readonly Candidate[])[] | undefined;
+
+  constructor(space: ConfigurationSpace, nodes: readonly AnyStateNode[], history: History) {
+    this.#space = space;
+    this.nodes = nodes;
+    this.history = history;
+    this.value = stateValueOf(space.machine.root as AnyStateNode, nodes);
+    this.tags = new Set(nodes.flatMap((node) => node.tags));
+    this.hasAlways = nodes.some((node) => node.always !== undefined);
+  }
+
+  /** The row for an event type, made the first time. */
+  row(type: string): Row {
+    return this.rows.get(type) ?? this.#addRow(type);
+  }
+
+  /** The plan for the `always` transitions that are enabled; null: the chart rests. */
+  selectAlways(args: CallArgs): Plan | null {
+    this.#always ??= this.#alwaysCandidates();
+    const enabled: AnyTransitionDefinition[] = [];
+    for (const candidates of this.#always) {
+      const found = firstEnabled(candidates, args);
+      if (found !== null && !enabled.includes(found)) enabled.push(found);
+    }
+    if (enabled.length === 0) return null;
+    return this.#plan(withoutConflicts(enabled, new Set(this.nodes), this.history));
+  }
+
+  #addRow(type: string): Row {
+    const selector = this.#selector(this.#space.machine.root as AnyStateNode, this.value, type);
+    const row = this.#makeRow(selector, type.startsWith("xstate.error.actor"));
+    this.rows.set(type, row);
+    return row;
+  }
+
+  #makeRow(selector: Selector, isError: boolean): Row {
+    const chain = linear(selector);
+    if (chain === null) {
+      return {
+        only: undefined,
+        isError,
+        select: (args) => {
+          const enabled: AnyTransitionDefinition[] = [];
+          selectInto(selector, args, enabled);
+          return enabled.length === 0 ? null : this.#plan(enabled);
+        },
+      };
+    }
+    const [first] = chain;
+    if (first === undefined) return { only: null, isError, select: () => null };
+    if (first.guard === null) {
+      // Made now: the row is made for an event that is there to take it.
+      const plan = this.#plan([first.transition]);
+      return { only: plan, isError, select: () => plan };
+    }
+    const plans: (Plan | null)[] = chain.map(() => null);
+    return {
+      only: undefined,
+      isError,
+      select: (args) => {
+        for (let i = 0; i < chain.length; i++) {
+          const { guard, transition } = chain[i]!;
+          if (guard !== null && !passes(guard, transition, args)) continue;
+          plans[i] ??= this.#plan([transition]);
+          return plans[i]!;
+        }
+        return null;
+      },
+    };
+  }
+
+  #plan(transitions: readonly AnyTransitionDefinition[]): Plan {
+    let tree = this.#plans;
+    for (const transition of transitions) {
+      let next = tree.next.get(transition);
+      if (next === undefined) {
+        next = { plan: null, next: new Map() };
+        tree.next.set(transition, next);
+      }
+      tree = next;
+    }
+    tree.plan ??= makePlan(
+      this.#space,
+      this,
+      stepsOf(this.#space.machine, this.nodes, this.history, transitions),
+      transitions,
+    );
+    return tree.plan;
+  }
+
+  /** The state's candidates for an event, with those of its active children; `value` tells the children's order. */
+  #selector(node: AnyStateNode, value: StateValue, type: string): Selector {
+    const keys = typeof value === "string" ? [value] : Object.keys(value);
+    const children = keys.map((key) =>
+      this.#selector(node.states[key] as AnyStateNode, typeof value === "string" ? {} : value[key]!, type),
+    );
+    const descriptors = [...node.transitions.keys()].filter(
+      (descriptor) => descriptor !== type && matchesWildcard(type, descriptor),
+    );
+    descriptors.sort((a, b) => b.length - a.length);
+    const transitions = [type, ...descriptors].flatMap(
+      (descriptor) => node.transitions.get(descriptor) ?? [],
+    );
+    return { children, own: this.#candidates(transitions) };
+  }
+
+  #alwaysCandidates(): (readonly Candidate[])[] {
+    return this.nodes
+      .filter(isAtomic)
+      .map((leaf) =>
+        this.#candidates([leaf, ...ancestorsBelow(leaf, null)].flatMap((node) => node.always ?? [])),
+      )
+      .filter((candidates) => candidates.length > 0);
+  }
+
+  /** Leaves out what this configuration rules out, and what comes after a candidate that is always enabled. */
+  #candidates(transitions: readonly AnyTransitionDefinition[]): Candidate[] {
+    const candidates: Candidate[] = [];
+    for (const transition of transitions) {
+      const guard =
+        transition.guard === undefined
+          ? true
+          : compileGuard(transition.guard, {
+              machine: this.#space.machine,
+              nodes: this.nodes,
+              value: this.value,
+            });
+      if (guard === false) continue;
+      candidates.push({ transition, guard: guard === true ? null : guard });
+      if (guard === true) break;
+    }
+    return candidates;
+  }
+}
+
+export function makePlan(
+  space: ConfigurationSpace,
+  from: Configuration | null,
+  steps: Steps,
+  transitions: readonly AnyTransitionDefinition[],
+): Plan {
+  const next = steps.moved || from === null ? space.intern(steps.nodes, steps.history) : from;
+  return {
+    ops: steps.ops,
+    next,
+    moved: steps.moved,
+    finished: steps.finished,
+    simple: !next.hasAlways && steps.ops.every((op) => op.kind === "action" || op.kind === "assign"),
+    transitions,
+  };
+}
+
+/** The candidates in the order they are asked, if at most one of them can be taken; null: regions answer together. */
+function linear(selector: Selector): readonly Candidate[] | null {
+  const chains = selector.children.map(linear);
+  if (chains.includes(null)) return null;
+  const answering = chains.filter((chain) => chain!.length > 0);
+  if (answering.length > 1) return null;
+  return [...(answering[0] ?? []), ...selector.own];
+}
+
+/** Appends the transitions that a state and its active children take. */
+function selectInto(selector: Selector, args: CallArgs, enabled: AnyTransitionDefinition[]): void {
+  const before = enabled.length;
+  for (const child of selector.children) selectInto(child, args, enabled);
+  if (enabled.length > before) return;
+  const own = firstEnabled(selector.own, args);
+  if (own !== null) enabled.push(own);
+}
+
+function firstEnabled(candidates: readonly Candidate[], args: CallArgs): AnyTransitionDefinition | null {
+  for (const { guard, transition } of candidates)
+    if (guard === null || passes(guard, transition, args)) return transition;
+  return null;
+}
+
+function passes(guard: CompiledGuard, transition: AnyTransitionDefinition, args: CallArgs): boolean {
+  try {
+    return guard(args);
+  } catch (error) {
+    const source = transition.source as AnyStateNode;
+    const name = nameOf(transition.guard) ?? "(combination)";
+    throw new ChartGuardError(
+      source.machine.id,
+      name,
+      pathOf(source),
+      (args.event as EventObject).type,
+      error,
+    );
+  }
+}
+
+/** True when `descriptor` is `*`, or `a.b.*` and the type begins with those tokens. */
+function matchesWildcard(type: string, descriptor: string): boolean {
+  if (descriptor === "*") return true;
+  if (!descriptor.endsWith(".*")) return false;
+  const wanted = descriptor.split(".");
+  const tokens = type.split(".");
+  const wild = wanted.indexOf("*");
+  // XState accepts a star only as the last token.
+  return wild === wanted.length - 1 && wanted.slice(0, wild).every((token, at) => token === tokens[at]);
+}
+
+/** XState's value of a state whose descendants among `nodes` are active. */
+function stateValueOf(node: AnyStateNode, nodes: readonly AnyStateNode[]): StateValue {
+  const children = nodes.filter((child) => child.parent === node);
+  const [first] = children;
+  if (node.type === "compound" && first !== undefined && isAtomic(first)) return first.key;
+  const value: Record<string, StateValue> = {};
+  for (const child of node.type === "compound" ? children.slice(0, 1) : children)
+    value[child.key] = stateValueOf(child, nodes);
+  return value;
+}
