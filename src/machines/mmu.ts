@@ -22,14 +22,13 @@ export const mmuChart = setup({
     "reflect",
     "askShadow",
     "askDevice",
-    "killGuest",
     "resolve",
     "emulate",
     "flushShadow",
     "invalidateShadow",
     "confirm",
   ),
-  guards: guards("guestForbids", "noFrame", "unanswerable"),
+  guards: guards("guestForbids"),
 }).createMachine({
   id: "mmu",
   initial: "idle",
@@ -47,12 +46,10 @@ export const mmuChart = setup({
       entry: "walkGuest",
       always: [
         { guard: "guestForbids", target: "idle", actions: "reflect" },
-        { guard: "unanswerable", target: "idle", actions: "killGuest" },
-        { guard: "noFrame", target: "emulating", actions: "askDevice" },
         { target: "awaitingShadow", actions: "askShadow" },
       ],
     },
-    /** The guest allows it and a frame backs it: the ShadowManager makes the shadow agree. */
+    /** The guest allows it: the ShadowManager makes the shadow agree. (Where no frame backs it, an mmio exit will follow.) */
     awaitingShadow: {
       on: { "shadow.resolved": { target: "idle", actions: "resolve" } },
     },

@@ -50,6 +50,7 @@ export const switcherChart = setup({
     "reportHalt",
     "reportShutdown",
     "reportLimit",
+    "left",
     "ready",
     "suspend",
     "confirmSuspended",
@@ -104,6 +105,7 @@ export const switcherChart = setup({
     },
     /** The CPU has the vcpu: it runs, is about to, or waits in HLT. Ends with one `cpu.exit`. */
     inGuest: {
+      exit: "left",
       on: {
         "cpu.exit": [
           { guard: "isPageFault", target: "dispatching.paging", actions: "askMmu" },

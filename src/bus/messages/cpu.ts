@@ -61,7 +61,7 @@ export type PageFaultExit = Exit<"pageFault"> & {
   readonly vectoring: number;
 };
 
-/** The hardware reached a guest-physical address that no frame backs (only where it walks the guest's own tables). */
+/** The hardware reached a guest-physical address that no frame backs (or that the shadow says none does). */
 export type MmioExit = Exit<"mmio"> & {
   readonly gpa: Gpa;
   readonly access: Access;

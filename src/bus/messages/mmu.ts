@@ -2,7 +2,7 @@ import type { Access } from "../../cpu/exit.ts";
 import type { Gpa, Gva } from "../../mmu/address.ts";
 import type { TranslationChange } from "../../mmu/pager.ts";
 
-/** Switcher → Mmu: the hardware's walk refused an access; find out whose fault it is. Answered by `mmu.resolved`, `mmu.emulated` or `trap.inject`. */
+/** Switcher → Mmu: the hardware's walk refused an access; find out whose fault it is. Answered by `mmu.resolved` or `trap.inject`. */
 export interface MmuFault {
   readonly type: "mmu.fault";
   readonly gva: Gva;
@@ -12,7 +12,7 @@ export interface MmuFault {
   readonly value: number;
 }
 
-/** Switcher → Mmu: the hardware, walking the guest's own tables, reached an address that no frame backs. Answered by `mmu.emulated`. */
+/** Switcher → Mmu: an access of the guest reached an address that no frame backs. Answered by `mmu.emulated`. */
 export interface MmuUnbacked {
   readonly type: "mmu.unbacked";
   readonly gpa: Gpa;

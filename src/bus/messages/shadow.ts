@@ -1,4 +1,4 @@
-import type { Gfn, Gva, Mfn } from "../../mmu/address.ts";
+import type { Gfn, Gva, Mfn, NO_FRAME } from "../../mmu/address.ts";
 import type { AuditViolation, ShadowFault as Fault, TranslationChange } from "../../mmu/pager.ts";
 
 /** Mmu → ShadowManager: the guest's tables allow the access, the shadow does not yet. Answered by `shadow.resolved`. */
@@ -11,7 +11,8 @@ export interface ShadowFilled {
   readonly type: "shadow.filled";
   readonly gva: Gva;
   readonly gfn: Gfn;
-  readonly mfn: Mfn;
+  /** NO_FRAME when no frame backs the page; the access will come back as an mmio exit. */
+  readonly mfn: Mfn | typeof NO_FRAME;
   readonly writable: boolean;
   readonly user: boolean;
   readonly level: 1 | 2;

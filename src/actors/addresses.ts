@@ -1,0 +1,41 @@
+/** Names of actors on the bus. */
+
+/** The embedder's side of the machine: posts, never receives. */
+export const MACHINE = "machine";
+export const CPU = "cpu0";
+export const SWITCHER = "switcher0";
+
+/** The actors of one vm. */
+export interface VmAddresses {
+  readonly vm: string;
+  readonly mmu: string;
+  readonly shadow: string;
+  readonly pic: string;
+  readonly timer: string;
+  readonly rtc: string;
+  readonly uart: string;
+  readonly kbd: string;
+  readonly clock: string;
+  readonly ports: string;
+}
+
+export function addressesOf(vmName: string): VmAddresses {
+  return {
+    vm: `vm:${vmName}`,
+    mmu: `mmu:${vmName}`,
+    shadow: `shadow:${vmName}`,
+    pic: `pic:${vmName}`,
+    timer: `timer:${vmName}`,
+    rtc: `rtc:${vmName}`,
+    uart: `uart:${vmName}`,
+    kbd: `kbd:${vmName}`,
+    clock: `clock:${vmName}`,
+    ports: `ports:${vmName}`,
+  };
+}
+
+/** The vm that an actor belongs to, undefined for the machine's own. */
+export function vmOf(address: string): string | undefined {
+  const colon = address.indexOf(":");
+  return colon < 0 ? undefined : address.slice(colon + 1);
+}

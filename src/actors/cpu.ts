@@ -1,0 +1,155 @@
+import type { CpuEnter, CpuExit, CpuHalt, TrapInject } from "../bus/messages/index.ts";
+import { ExitReason, type ExitRecord } from "../cpu/exit.ts";
+import type { InjectedEvent, Processor } from "../cpu/processor.ts";
+import { Flag } from "../cpu/state.ts";
+import { cpuChart } from "../machines/cpu.ts";
+import type { Vcpu } from "../switch/vcpu.ts";
+import { addressesOf, CPU, SWITCHER } from "./addresses.ts";
+import type { Stage } from "./stage.ts";
+
+/** Jumps to alarms that woke nobody, after which HLT counts as waiting for input only (a timer that the guest has masked). */
+const MOST_FRUITLESS_JUMPS = 100_000;
+
+export interface CpuParts {
+  readonly processor: Processor;
+  /** By vcpu index. */
+  readonly vcpus: readonly Vcpu[];
+}
+
+/** What the physical CPU would do if the bus were quiet. */
+export type CpuDuty = "none" | "run" | "idle";
+
+/** The physical CPU as an actor: runs bursts of guest code between `cpu.enter` and `cpu.exit`. */
+export class CpuActor {
+  duty: CpuDuty = "none";
+  #vcpu: Vcpu | undefined;
+
+  constructor(stage: Stage, parts: CpuParts) {
+    const { processor, vcpus } = parts;
+    const clocks: string[] = [];
+    stage.add(CPU, cpuChart, (self) => {
+      const exit = (message: CpuExit) => self.post(SWITCHER, message);
+      const leave = (vcpu: Vcpu, reason: "kicked" | "asleep" | "budget") =>
+        exit({ type: "cpu.exit", vcpu: vcpu.index, reason, eip: processor.state.eip });
+      return {
+        actions: {
+          inject: ({ event }) => processor.inject(injectedEvent(event as TrapInject)),
+          load: ({ event }) => {
+            const message = event as CpuEnter | CpuHalt;
+            this.#vcpu = vcpus[message.vcpu];
+            this.duty = message.type === "cpu.enter" ? "run" : "idle";
+          },
+          unload: () => {
+            this.duty = "none";
+          },
+          runBurst: () => {
+            const vcpu = this.#vcpu as Vcpu;
+            const budget = vcpu.burstBudget();
+            if (budget <= 0) {
+              leave(vcpu, "budget");
+              return;
+            }
+            let record: ExitRecord;
+            try {
+              record = processor.run(budget);
+            } catch (error) {
+              // A defect of the engine: the guest concerned fails, and the Switcher gets its exit all the same.
+              const causes = stage.bus.causeChain(stage.bus.lastSeq);
+              self.post(addressesOf(vcpu.name).vm, { type: "vm.fail", actor: CPU, error, causes });
+              vcpu.stopped = true;
+              leave(vcpu, "kicked");
+              return;
+            }
+            exit(exitMessage(vcpu.index, record, processor));
+          },
+          idle: () => {
+            const vcpu = this.#vcpu as Vcpu;
+            if (++vcpu.fruitlessJumps > MOST_FRUITLESS_JUMPS) {
+              self.post(CPU, { type: "clock.none", vcpu: vcpu.index });
+              return;
+            }
+            let clock = clocks[vcpu.index];
+            if (clock === undefined) {
+              clock = addressesOf(vcpu.name).clock;
+              clocks[vcpu.index] = clock;
+            }
+            self.post(clock, { type: "clock.idle", nowNs: vcpu.time.nowNs() });
+          },
+          exitKicked: () => leave(this.#vcpu as Vcpu, "kicked"),
+          exitAsleep: () => leave(this.#vcpu as Vcpu, "asleep"),
+        },
+      };
+    });
+  }
+}
+
+function injectedEvent(trap: TrapInject): InjectedEvent {
+  return {
+    kind: trap.kind,
+    vector: trap.vector,
+    ...(trap.errorCode >= 0 && { errorCode: trap.errorCode }),
+    ...(trap.cr2 !== undefined && { cr2: trap.cr2 }),
+  };
+}
+
+/** HOT: copies what its reason defines out of the reused record. */
+function exitMessage(vcpu: number, record: ExitRecord, processor: Processor): CpuExit {
+  const type = "cpu.exit";
+  const { eip } = record;
+  switch (record.reason) {
+    case ExitReason.pageFault:
+      return {
+        type,
+        vcpu,
+        reason: "pageFault",
+        eip,
+        gva: record.gva,
+        errorCode: record.errorCode,
+        access: record.access,
+        size: record.size,
+        value: record.value,
+        vectoring: record.vectoring,
+      };
+    case ExitReason.io:
+      return {
+        type,
+        vcpu,
+        reason: "io",
+        eip,
+        port: record.port,
+        size: record.size,
+        write: record.access === 1,
+        value: record.value,
+      };
+    case ExitReason.mmio: {
+      const { gpa, access, size, value } = record;
+      return { type, vcpu, reason: "mmio", eip, gpa, access, size, value };
+    }
+    case ExitReason.controlRegister:
+      return {
+        type,
+        vcpu,
+        reason: "controlRegister",
+        eip,
+        register: record.register as 0 | 3 | 4,
+        value: record.value,
+      };
+    case ExitReason.invlpg:
+      return { type, vcpu, reason: "invlpg", eip, gva: record.gva };
+    case ExitReason.msr:
+      return { type, vcpu, reason: "msr", eip, write: record.write };
+    case ExitReason.hlt:
+      return {
+        type,
+        vcpu,
+        reason: "hlt",
+        eip,
+        interruptible: (processor.state.eflags & Flag.IF) !== 0,
+      };
+    case ExitReason.budget:
+    case ExitReason.interruptWindow:
+    case ExitReason.cpuid:
+    case ExitReason.tripleFault:
+      return { type, vcpu, reason: record.reason, eip };
+  }
+}

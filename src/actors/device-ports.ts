@@ -1,0 +1,92 @@
+import type { ClockAlarm, IoRead, IoWrite } from "../bus/messages/index.ts";
+import type { AlarmedDevice, DeviceClock, IrqLine, PortDevice } from "../devices/device.ts";
+import type { VirtualTime } from "../switch/virtual-time.ts";
+import { SWITCHER, type VmAddresses } from "./addresses.ts";
+import type { MessageEndpoint } from "./stage.ts";
+
+/** What every device actor needs beside its own model. */
+export interface DeviceParts {
+  readonly addresses: VmAddresses;
+  readonly vcpu: number;
+  readonly time: VirtualTime;
+}
+
+/** An interrupt line that is a message when its level changes. */
+export class IrqMessages implements IrqLine {
+  level = false;
+  readonly #self: MessageEndpoint;
+  readonly #pic: string;
+  readonly #line: number;
+
+  constructor(self: MessageEndpoint, pic: string, line: number) {
+    this.#self = self;
+    this.#pic = pic;
+    this.#line = line;
+  }
+
+  set(level: boolean): void {
+    if (level === this.level) return;
+    this.level = level;
+    this.#self.post(this.#pic, { type: level ? "irq.assert" : "irq.deassert", line: this.#line });
+  }
+}
+
+/** A device's alarms, kept by the VirtualClock: arming is a message, and so is the alarm. */
+export class ClockMessages implements DeviceClock {
+  readonly #self: MessageEndpoint;
+  readonly #clock: string;
+  readonly #time: VirtualTime;
+  readonly #armed = new Set<string>();
+
+  constructor(self: MessageEndpoint, clock: string, time: VirtualTime) {
+    this.#self = self;
+    this.#clock = clock;
+    this.#time = time;
+  }
+
+  nowNs(): number {
+    return this.#time.nowNs();
+  }
+
+  arm(id: string, atNs: number): void {
+    this.#armed.add(id);
+    this.#self.post(this.#clock, { type: "clock.arm", device: this.#self.id, id, atNs });
+  }
+
+  cancel(id: string): void {
+    if (this.#armed.delete(id))
+      this.#self.post(this.#clock, { type: "clock.cancel", device: this.#self.id, id });
+  }
+
+  get hasAlarm(): boolean {
+    return this.#armed.size > 0;
+  }
+
+  /** To be called when an alarm has come; false when the device has cancelled it meanwhile. */
+  accept(id: string): boolean {
+    return this.#armed.delete(id);
+  }
+}
+
+/** The actions `readPort` and `writePort` of a device actor; `deviceAt` finds the model behind a port. */
+export function portActions(self: MessageEndpoint, vcpu: number, deviceAt: (port: number) => PortDevice) {
+  return {
+    readPort: ({ event }: { readonly event: object }) => {
+      const { port, size } = event as IoRead;
+      self.post(SWITCHER, { type: "io.data", vcpu, value: deviceAt(port).readPort(port, size) });
+    },
+    writePort: ({ event }: { readonly event: object }) => {
+      const { port, size, value } = event as IoWrite;
+      deviceAt(port).writePort(port, size, value);
+      self.post(SWITCHER, { type: "io.done", vcpu });
+    },
+  };
+}
+
+/** The action `alarm` of a device actor. */
+export function alarmAction(clock: ClockMessages, device: AlarmedDevice) {
+  return ({ event }: { readonly event: object }) => {
+    const { id, nowNs } = event as ClockAlarm;
+    if (clock.accept(id)) device.alarm(id, nowNs);
+  };
+}

@@ -1,0 +1,34 @@
+import { Mc146818 } from "../devices/mc146818.ts";
+import { rtcChart } from "../machines/rtc.ts";
+import { alarmAction, ClockMessages, type DeviceParts, IrqMessages, portActions } from "./device-ports.ts";
+import type { Stage } from "./stage.ts";
+
+const RTC_LINE = 8;
+
+export interface RtcParts extends DeviceParts {
+  readonly memoryBytes: number;
+  /** The clock's time at power-on, in seconds since 1970; the model's default if not given. */
+  readonly epochSeconds?: number;
+}
+
+/** The real-time clock of one vm as an actor. Returns the model. */
+export function addRtc(stage: Stage, parts: RtcParts): Mc146818 {
+  const { addresses, vcpu, time, memoryBytes, epochSeconds } = parts;
+  let model: Mc146818 | undefined;
+  stage.add(addresses.rtc, rtcChart, (self) => {
+    const clock = new ClockMessages(self, addresses.clock, time);
+    const irq = new IrqMessages(self, addresses.pic, RTC_LINE);
+    const rtc = new Mc146818({
+      irq,
+      clock,
+      memoryBytes,
+      ...(epochSeconds !== undefined && { epochSeconds }),
+    });
+    model = rtc;
+    return {
+      guards: { hasAlarm: () => clock.hasAlarm, hasNoAlarm: () => !clock.hasAlarm },
+      actions: { ...portActions(self, vcpu, () => rtc), alarm: alarmAction(clock, rtc) },
+    };
+  });
+  return model as Mc146818;
+}

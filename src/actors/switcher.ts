@@ -1,0 +1,276 @@
+import type {
+  ControlRegisterExit,
+  CpuExit,
+  HltExit,
+  IntrRequest,
+  IntrVector,
+  InvlpgExit,
+  IoData,
+  IoExit,
+  Message,
+  MmioExit,
+  MmuEmulated,
+  PageFaultExit,
+  TrapInject,
+} from "../bus/messages/index.ts";
+import { Vector } from "../cpu/core.ts";
+import { CR0, CR4 } from "../cpu/layout.ts";
+import type { Processor } from "../cpu/processor.ts";
+import { Cr0, Cr4 } from "../cpu/state.ts";
+import { combineExceptions } from "../cpu/system/exceptions.ts";
+import { switcherChart } from "../machines/switcher.ts";
+import type { TranslationChange } from "../mmu/pager.ts";
+import type { RunQueue } from "../switch/run-queue.ts";
+import type { Vcpu } from "../switch/vcpu.ts";
+import type { WorldSwitch } from "../switch/world-switch.ts";
+import { addressesOf, CPU, SWITCHER, type VmAddresses } from "./addresses.ts";
+import type { IoRoutes } from "./io-routes.ts";
+import type { Stage } from "./stage.ts";
+
+/** Bits whose change makes translations stale (Intel SDM vol. 3, 4.10.4.1). */
+const CR0_PAGING = Cr0.PE | Cr0.PG | Cr0.WP;
+const CR4_PAGING = Cr4.PSE | Cr4.PAE | Cr4.PGE;
+
+/** A vcpu with what the Switcher posts to on its behalf. */
+export interface VcpuWiring {
+  readonly vcpu: Vcpu;
+  readonly addresses: VmAddresses;
+  readonly routes: IoRoutes;
+}
+
+export interface SwitcherParts {
+  readonly processor: Processor;
+  readonly worldSwitch: WorldSwitch;
+  readonly queue: RunQueue;
+  /** By vcpu index. */
+  readonly wirings: readonly VcpuWiring[];
+}
+
+/** What every message that concerns a vcpu tells. */
+interface Concerning {
+  readonly vcpu: number;
+}
+
+/** The Switcher of the physical CPU as an actor: chart, run queue and world switch. */
+export function addSwitcher(stage: Stage, parts: SwitcherParts) {
+  const { processor, worldSwitch, queue, wirings } = parts;
+  return stage.add(SWITCHER, switcherChart, (self) => {
+    /** Of the vcpu chosen last; its state is the one on the CPU. */
+    let vcpu = undefined as unknown as Vcpu;
+    let wiring = undefined as unknown as VcpuWiring;
+    /** Vector of the event whose delivery the last page fault interrupted, -1 if none. */
+    let vectoring = -1;
+    let change: TranslationChange = "cr3";
+    let enter: Message = { type: "cpu.enter", vcpu: -1 };
+    let exitEip = 0;
+
+    const concerned = (event: Concerning) => (wirings[event.vcpu] as VcpuWiring).vcpu;
+    const fail = (error: unknown) => {
+      vcpu.stopped = true;
+      const causes = stage.bus.causeChain(stage.bus.lastSeq);
+      self.post(wiring.addresses.vm, { type: "vm.fail", actor: SWITCHER, error, causes });
+    };
+    /** What the engine throws is a defect; the guest concerned fails, the Switcher serves the others. */
+    const onProcessor = (act: () => void) => {
+      try {
+        act();
+      } catch (error) {
+        fail(error);
+      }
+    };
+    const canInterrupt = () =>
+      vcpu.interruptPending && !vcpu.injecting && processor.interruptible && processor.pending === undefined;
+    const perform = () => processor.perform();
+    const inject = (trap: TrapInject) => {
+      vcpu.injecting = true;
+      vcpu.halted = false;
+      self.post(CPU, trap);
+    };
+
+    return {
+      guards: {
+        hasRunnable: () => queue.hasRunnable,
+        mustYield: () => !vcpu.runnable || (vcpu.retired >= vcpu.sliceEnd && queue.othersRunnable(vcpu)),
+        canInterrupt,
+        isHalted: () => vcpu.halted,
+        concernsLoaded: ({ event }) => (event as Concerning).vcpu === vcpu?.index,
+        canInterruptLoaded: ({ event }) =>
+          (event as Concerning).vcpu === vcpu.index &&
+          !vcpu.injecting &&
+          processor.interruptible &&
+          processor.pending === undefined,
+        isPageFault: ({ event }) => (event as CpuExit).reason === "pageFault",
+        isIo: ({ event }) => (event as CpuExit).reason === "io",
+        isCpuidOrMsr: ({ event }) => {
+          const { reason } = event as CpuExit;
+          return reason === "cpuid" || reason === "msr";
+        },
+        isTranslationChange: ({ event }) => {
+          if ((event as CpuExit).reason !== "controlRegister") return false;
+          const { register, value } = event as ControlRegisterExit;
+          if (register === 3) return true;
+          const old = processor.state.get(register === 0 ? CR0 : CR4);
+          return ((old ^ value) & (register === 0 ? CR0_PAGING : CR4_PAGING)) !== 0;
+        },
+        isControlRegister: ({ event }) => (event as CpuExit).reason === "controlRegister",
+        isInvlpg: ({ event }) => (event as CpuExit).reason === "invlpg",
+        isMmio: ({ event }) => (event as CpuExit).reason === "mmio",
+        isLimit: ({ event }) => (event as CpuExit).reason === "budget" && vcpu.limitReached,
+        isAlarm: ({ event }) => (event as CpuExit).reason === "budget" && vcpu.alarmDue,
+        isDeadHalt: ({ event }) => (event as CpuExit).reason === "hlt" && !(event as HltExit).interruptible,
+        isHlt: ({ event }) => (event as CpuExit).reason === "hlt",
+        isAsleep: ({ event }) => (event as CpuExit).reason === "asleep" && !vcpu.interruptPending,
+        isTripleFault: ({ event }) => (event as CpuExit).reason === "tripleFault",
+        causesTripleFault: ({ event }) =>
+          (event as TrapInject).vcpu === vcpu.index &&
+          combineExceptions(vectoring, (event as TrapInject).vector) === "tripleFault",
+      },
+      actions: {
+        choose: () => {
+          vcpu = queue.choose() as Vcpu;
+          wiring = wirings[vcpu.index] as VcpuWiring;
+          enter = { type: "cpu.enter", vcpu: vcpu.index };
+          onProcessor(() => {
+            if (worldSwitch.loaded === vcpu) return;
+            const before = worldSwitch.load(vcpu);
+            self.announce({ type: "sched.switched", from: before?.index ?? -1, to: vcpu.index });
+          });
+        },
+        yieldCpu: () => {
+          if (vcpu.removed) {
+            worldSwitch.discard(vcpu);
+            self.post(wiring.addresses.vm, { type: "sched.removed", vcpu: vcpu.index });
+          } else if (vcpu.suspendPending) {
+            vcpu.suspendPending = false;
+            self.post(wiring.addresses.vm, { type: "sched.suspended", vcpu: vcpu.index });
+          }
+        },
+        enter: () => {
+          if (vcpu.retired >= vcpu.sliceEnd) queue.renewSlice(vcpu);
+          processor.windowRequested = vcpu.interruptPending;
+          self.post(CPU, enter);
+        },
+        halt: () => self.post(CPU, { type: "cpu.halt", vcpu: vcpu.index }),
+        kick: () => self.post(CPU, { type: "cpu.kick", vcpu: vcpu.index }),
+        left: ({ event }) => {
+          vcpu.injecting = false;
+          if (event.type === "cpu.exit") exitEip = event.eip;
+        },
+        raise: ({ event }) => {
+          const woken = concerned(event as IntrRequest);
+          woken.interruptPending = true;
+          if (!woken.asleep) return;
+          woken.asleep = false;
+          self.post(addressesOf(woken.name).vm, { type: "sched.awake", vcpu: woken.index });
+        },
+        openWindow: () => {
+          processor.windowRequested = true;
+        },
+        withdraw: ({ event }) => {
+          const target = concerned(event as Concerning);
+          target.interruptPending = false;
+          if (target === vcpu) processor.windowRequested = false;
+        },
+        acknowledge: () => {
+          vcpu.interruptPending = false;
+          self.post(wiring.addresses.pic, { type: "intr.acknowledge" });
+        },
+        injectInterrupt: ({ event }) => {
+          const { vector } = event as IntrVector;
+          vcpu.fruitlessJumps = 0;
+          inject({ type: "trap.inject", vcpu: vcpu.index, vector, kind: "external", errorCode: -1 });
+        },
+        injectTrap: ({ event }) => {
+          const trap = event as TrapInject;
+          inject(
+            combineExceptions(vectoring, trap.vector) === "doubleFault"
+              ? { type: "trap.inject", vcpu: vcpu.index, vector: Vector.DF, kind: "exception", errorCode: 0 }
+              : trap,
+          );
+        },
+        answer: ({ event }) =>
+          onProcessor(() =>
+            processor.answer(event.type === "io.done" ? 0 : (event as IoData | MmuEmulated).value),
+          ),
+        perform: () => onProcessor(perform),
+        askMmu: ({ event }) => {
+          const { gva, errorCode, access, size, value, vectoring: first } = event as PageFaultExit;
+          vectoring = processor.pending?.kind === "external" ? -1 : first;
+          self.post(wiring.addresses.mmu, { type: "mmu.fault", gva, errorCode, access, size, value });
+        },
+        askMmuUnbacked: ({ event }) => {
+          const { gpa, access, size, value } = event as MmioExit;
+          self.post(wiring.addresses.mmu, { type: "mmu.unbacked", gpa, access, size, value });
+        },
+        askMmuContext: ({ event }) => {
+          const { register } = event as ControlRegisterExit;
+          change = register === 3 ? "cr3" : register === 0 ? "cr0" : "cr4";
+          self.post(wiring.addresses.mmu, { type: "mmu.context", change });
+        },
+        askMmuInvlpg: ({ event }) =>
+          self.post(wiring.addresses.mmu, { type: "mmu.invlpg", gva: (event as InvlpgExit).gva }),
+        askDevice: ({ event }) => {
+          const { port, size, write, value } = event as IoExit;
+          vcpu.time.spendIo();
+          const device = wiring.routes.actorAt(port);
+          if (write) self.post(device, { type: "io.write", port, size, value });
+          else self.post(device, { type: "io.read", port, size });
+        },
+        advanceClock: () =>
+          self.post(wiring.addresses.clock, { type: "clock.advance", nowNs: vcpu.time.nowNs() }),
+        markHalted: () => {
+          vcpu.halted = true;
+        },
+        markAsleep: () => {
+          vcpu.asleep = true;
+          vcpu.fruitlessJumps = 0;
+          self.post(wiring.addresses.vm, { type: "sched.asleep", vcpu: vcpu.index });
+        },
+        reportHalt: () => {
+          vcpu.stopped = true;
+          const reason = `HLT with interrupts off at eip ${hex(exitEip)}: nothing can wake the processor`;
+          self.post(wiring.addresses.vm, { type: "vm.halt", reason });
+        },
+        reportShutdown: () => {
+          vcpu.stopped = true;
+          const reason = `triple fault at eip ${hex(exitEip)}: a fault while a double fault was delivered`;
+          self.post(wiring.addresses.vm, { type: "vm.shutdown", reason });
+        },
+        reportLimit: () => {
+          vcpu.stopped = true;
+          const reason = `instruction limit of ${vcpu.maxInstructions} reached at eip ${hex(exitEip)}`;
+          self.post(wiring.addresses.vm, { type: "vm.kill", reason });
+        },
+        ready: ({ event }) => {
+          const target = concerned(event as Concerning);
+          target.ready = true;
+          target.suspendPending = false;
+          queue.add(target);
+        },
+        suspend: ({ event }) => {
+          const target = concerned(event as Concerning);
+          target.ready = false;
+          target.suspendPending = true;
+        },
+        confirmSuspended: ({ event }) => {
+          const target = concerned(event as Concerning);
+          target.suspendPending = false;
+          self.post(addressesOf(target.name).vm, { type: "sched.suspended", vcpu: target.index });
+        },
+        remove: ({ event }) => {
+          const target = concerned(event as Concerning);
+          target.stopped = true;
+          target.removed = true;
+          queue.remove(target);
+        },
+        confirmRemoved: ({ event }) => {
+          const target = concerned(event as Concerning);
+          worldSwitch.discard(target);
+          self.post(addressesOf(target.name).vm, { type: "sched.removed", vcpu: target.index });
+        },
+      },
+    };
+  });
+}
+
+const hex = (value: number) => `0x${(value >>> 0).toString(16)}`;

@@ -1,0 +1,68 @@
+import type { ConsoleOutput, VmEnd, VmFail, VmKill, VmReset } from "../bus/messages/index.ts";
+import { vmChart } from "../machines/vm.ts";
+import { SWITCHER, type VmAddresses } from "./addresses.ts";
+import type { Stage } from "./stage.ts";
+
+export interface VmParts {
+  readonly addresses: VmAddresses;
+  readonly vcpu: number;
+  /** The supervisor has decided: nothing more will run; resources are still held. */
+  readonly retired: (status: VmEnd, reason: string, error: unknown) => void;
+  /** Stop the other actors and give every frame back. */
+  readonly release: () => void;
+  /** A byte on the console. */
+  readonly output: (byte: number) => void;
+}
+
+/** The supervisor of one vm as an actor. */
+export function addVm(stage: Stage, parts: VmParts) {
+  const { addresses, vcpu } = parts;
+  let status: VmEnd = "killed";
+  let reason = "";
+  return stage.add(addresses.vm, vmChart, (self) => ({
+    actions: {
+      start: () => self.post(SWITCHER, { type: "sched.ready", vcpu }),
+      suspend: () => self.post(SWITCHER, { type: "sched.suspend", vcpu }),
+      resume: () => self.post(SWITCHER, { type: "sched.ready", vcpu }),
+      retire: ({ event }) => {
+        let error: unknown;
+        switch (event.type) {
+          case "vm.halt":
+            status = "halted";
+            reason = event.reason;
+            break;
+          case "vm.shutdown":
+            status = "shutdown";
+            reason = event.reason;
+            break;
+          case "vm.reset":
+            status = "reset";
+            reason = `reset by ${(event as VmReset).by}`;
+            break;
+          case "vm.fail":
+            status = "failed";
+            error = (event as VmFail).error;
+            reason = failureReason(event as VmFail);
+            break;
+          default:
+            status = "killed";
+            reason = (event as VmKill).reason;
+        }
+        parts.retired(status, reason, error);
+        self.post(SWITCHER, { type: "sched.remove", vcpu });
+      },
+      release: () => {
+        parts.release();
+        self.announce({ type: "vm.ended", status, reason });
+      },
+      emitOutput: ({ event }) => parts.output((event as ConsoleOutput).byte),
+    },
+  }));
+}
+
+/** One line: who threw what, and the messages that led there, the latest first. */
+export function failureReason({ actor, error, causes }: VmFail): string {
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const chain = causes.map(({ seq, type }) => `#${seq} ${type}`).join(" ← ");
+  return `the monitor has a defect: ${actor} threw ${what}${chain === "" ? "" : ` (${chain})`}`;
+}

@@ -1,0 +1,44 @@
+import type { AnyStateMachine } from "xstate";
+import { cpuChart } from "./cpu.ts";
+import { interruptControllerChart } from "./interrupt-controller.ts";
+import { keyboardControllerChart } from "./keyboard-controller.ts";
+import { mmuChart } from "./mmu.ts";
+import { portsChart } from "./ports.ts";
+import { rtcChart } from "./rtc.ts";
+import { shadowManagerChart } from "./shadow-manager.ts";
+import { switcherChart } from "./switcher.ts";
+import { timerChart } from "./timer.ts";
+import { uartChart } from "./uart.ts";
+import { virtualClockChart } from "./virtual-clock.ts";
+import { vmChart } from "./vm.ts";
+
+/** Every chart of the system, by the name that its actors' addresses begin with. */
+export const ALL_CHARTS: Readonly<Record<string, AnyStateMachine>> = {
+  cpu: cpuChart,
+  switcher: switcherChart,
+  vm: vmChart,
+  mmu: mmuChart,
+  shadow: shadowManagerChart,
+  pic: interruptControllerChart,
+  timer: timerChart,
+  rtc: rtcChart,
+  uart: uartChart,
+  kbd: keyboardControllerChart,
+  clock: virtualClockChart,
+  ports: portsChart,
+};
+
+export {
+  cpuChart,
+  interruptControllerChart,
+  keyboardControllerChart,
+  mmuChart,
+  portsChart,
+  rtcChart,
+  shadowManagerChart,
+  switcherChart,
+  timerChart,
+  uartChart,
+  virtualClockChart,
+  vmChart,
+};
