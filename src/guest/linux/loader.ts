@@ -1,8 +1,9 @@
 import { loadElf32, parseElf32 } from "../elf.ts";
 import { type EntryState, flatEntry } from "../entry.ts";
 import { GuestImageError, hex, mebibytes } from "../errors.ts";
+import { writeFlatGdt } from "../flat-gdt.ts";
 import { type GuestMemoryPort, type LoadedRegion, MEMORY_HOLE_END } from "../memory-port.ts";
-import { BOOT_PARAMS_SIZE, buildBootParams } from "./boot-params.ts";
+import { buildBootParams } from "./boot-params.ts";
 import { parseSetupHeader, type SetupHeader } from "./setup-header.ts";
 import { payloadOf, unpackKernel } from "./unpack.ts";
 
@@ -23,9 +24,6 @@ const COMMAND_LINE_ROOM = 0x10000;
 
 const BOOT_CS = 0x10;
 const BOOT_DS = 0x18;
-/** Flat 4 GiB segments, present, ring 0, accessed: code execute/read, data read/write. */
-const FLAT_CODE = 0x00cf9b000000ffffn;
-const FLAT_DATA = 0x00cf93000000ffffn;
 
 const PROTECTED_MODE_GPA = 0x100000;
 const PAGE = 4096;
@@ -74,8 +72,8 @@ export function loadLinux(memory: GuestMemoryPort, image: LinuxImage): LoadedLin
     memory.write(gpa, bytes);
     regions.push({ name, gpa, sizeBytes: bytes.length });
   };
-  const gdt = new Uint8Array(new BigUint64Array([0n, 0n, FLAT_CODE, FLAT_DATA]).buffer);
-  put("gdt", GDT_GPA, gdt);
+  const gdtr = writeFlatGdt(memory, GDT_GPA, BOOT_CS, BOOT_DS);
+  regions.push({ name: "gdt", gpa: gdtr.base, sizeBytes: gdtr.limit + 1 });
   put("command line", COMMAND_LINE_GPA, commandLine);
   const bootParams = buildBootParams({
     header,
@@ -90,7 +88,7 @@ export function loadLinux(memory: GuestMemoryPort, image: LinuxImage): LoadedLin
     registers: { esi: BOOT_PARAMS_GPA, esp: STACK_GPA },
     codeSelector: BOOT_CS,
     dataSelector: BOOT_DS,
-    gdtr: { base: GDT_GPA, limit: gdt.length - 1 },
+    gdtr,
   });
   return { entry, regions, kernelVersion: header.kernelVersion };
 }
@@ -166,5 +164,3 @@ function encodeCommandLine(text: string, header: SetupHeader): Uint8Array {
   }
   return bytes;
 }
-
-export { BOOT_PARAMS_GPA, BOOT_PARAMS_SIZE, COMMAND_LINE_GPA };
