@@ -10,7 +10,7 @@ import { cli, popf, pushf, sti } from "./flags.ts";
 import { int1, int3, intN, into } from "./interrupts.ts";
 import { rdmsr, rdpmc, rdtsc, wrmsr } from "./msr.ts";
 import { input, ins, output, outs } from "./port-io.ts";
-import { fwait, hlt, invd, ud } from "./processor-control.ts";
+import { hlt, invd, ud } from "./processor-control.ts";
 import { arpl, lar, lsl, verr, verw } from "./protection-checks.ts";
 import { loadFarPointer, movFromSegment, movToSegment, popSegment, pushSegment } from "./segment-load.ts";
 import { bound, enter, popa, popMemory, pusha } from "./stack-frames.ts";
@@ -34,7 +34,7 @@ export {
   writeMemory32,
 } from "./segmentation.ts";
 
-/** The TypeScript helpers by the names that the opcode table gives them. */
+/** The TypeScript helpers by the names that the opcode table gives them, but those of the x87 unit (src/cpu/fpu). */
 export const HELPERS: Readonly<Record<string, Helper>> = {
   arpl,
   bound,
@@ -44,7 +44,6 @@ export const HELPERS: Readonly<Record<string, Helper>> = {
   cmps,
   cpuid,
   enter,
-  fwait,
   hlt,
   in: input,
   ins,

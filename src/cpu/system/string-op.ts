@@ -88,6 +88,7 @@ export function repeatUntil(
     if (allowance === 0) return Outcome.again;
     const iterations = step(core, op, Math.min(count, allowance));
     writeIndex(state, op, ECX, count - iterations);
+    core.iterationDone();
     allowance -= iterations;
     if (done(state, op)) return Outcome.next;
   }

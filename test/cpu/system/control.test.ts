@@ -1,0 +1,436 @@
+import { describe, expect, it } from "vitest";
+import { ExitControl } from "../../../src/cpu/exit.ts";
+import * as L from "../../../src/cpu/layout.ts";
+import { Mode } from "../../../src/cpu/modes.ts";
+import { Cr0, Cr4, Flag } from "../../../src/cpu/state.ts";
+import { FakeCore, Outcome, Vector } from "./fake-core.ts";
+import { ProtectedCore, STACK0, TSS } from "./protected-core.ts";
+
+const GP0 = { vector: Vector.GP, errorCode: 0 };
+const UD = { vector: Vector.UD, errorCode: -1 };
+
+function movToCr(core: FakeCore, register: number, value: number): Outcome {
+  core.state.setReg(0, value);
+  return core.run("mov_to_cr", { reg: register, rm: 0, length: 3 });
+}
+function faultOfMovToCr(core: FakeCore, register: number, value: number): unknown {
+  core.state.setReg(0, value);
+  return core.faultOf("mov_to_cr", { reg: register, rm: 0 });
+}
+
+describe("control registers", () => {
+  it("turning protection on changes the mode", () => {
+    const core = new FakeCore();
+    expect(movToCr(core, 0, Cr0.PE)).toBe(Outcome.jump);
+    expect(core.state.cr0).toBe(Cr0.PE | Cr0.ET);
+    expect(core.state.get(L.MODE) & Mode.protected).toBe(Mode.protected);
+    expect(core.notices).toEqual(["pagingChanged"]);
+  });
+
+  it("CR0.TS alone does not touch translations", () => {
+    const core = new ProtectedCore();
+    movToCr(core, 0, core.state.cr0 | Cr0.TS);
+    expect(core.run("clts")).toBe(Outcome.jump);
+    expect([core.state.cr0 & Cr0.TS, core.notices]).toEqual([0, []]);
+  });
+
+  it.each([
+    ["paging without protection", 0, Cr0.PG],
+    ["NW without CD", 0, Cr0.PE | Cr0.NW],
+    ["PAE, which CPUID does not offer", 4, Cr4.PAE],
+    ["VME, which CPUID does not offer", 4, Cr4.VME],
+    ["an undefined bit of CR4", 4, 1 << 30],
+  ])("refuses %s", (_what, register, value) => {
+    const core = new ProtectedCore();
+    core.state.setReg(0, value);
+    const before = core.registers();
+    expect(core.faultOf("mov_to_cr", { reg: register })).toEqual(GP0);
+    expect(core.registers()).toEqual(before);
+  });
+
+  it("refuses registers that do not exist, and other rings", () => {
+    const core = new ProtectedCore();
+    expect(faultOfMovToCr(core, 1, 0)).toEqual(UD);
+    core.enterRing(3);
+    expect(faultOfMovToCr(core, 3, 0)).toEqual(GP0);
+    expect(core.faultOf("mov_from_cr", { reg: 0 })).toEqual(GP0);
+    for (const name of ["clts", "lmsw", "invlpg", "hlt", "invd", "rdmsr", "wrmsr"]) {
+      expect(core.faultOf(name)).toEqual(GP0);
+    }
+  });
+
+  it("CR4.PGE and PSE flush everything", () => {
+    const core = new ProtectedCore();
+    movToCr(core, 4, Cr4.PGE | Cr4.PSE);
+    expect(core.notices).toEqual(["pagingChanged", "flushAll"]);
+    movToCr(core, 4, Cr4.PGE | Cr4.PSE | Cr4.TSD);
+    expect(core.notices).toEqual(["pagingChanged", "flushAll"]);
+  });
+
+  it("CR3 is loaded and read back", () => {
+    const core = new ProtectedCore();
+    movToCr(core, 3, 0x123000);
+    core.run("mov_from_cr", { reg: 3, rm: 5 });
+    expect([core.state.reg(5), core.notices]).toEqual([0x123000, ["pagingChanged"]]);
+  });
+
+  it.each([
+    ["mov_to_cr", ExitControl.cr0, { reg: 0 }, { register: 0, value: Cr0.PE | Cr0.ET }],
+    ["mov_to_cr", ExitControl.cr3, { reg: 3 }, { register: 3, value: 1 }],
+    ["mov_to_cr", ExitControl.cr4, { reg: 4 }, { register: 4, value: 1 }],
+    ["clts", ExitControl.cr0, {}, { register: 0, value: Cr0.PE | Cr0.ET | Cr0.NE }],
+    ["lmsw", ExitControl.cr0, {}, { register: 0, value: Cr0.PE | Cr0.ET | Cr0.NE }],
+  ] as const)(
+    "%s leaves under its exit control with the whole new value",
+    (name, control, fields, expected) => {
+      const core = new ProtectedCore();
+      core.controls = control;
+      core.state.set(L.CR0, core.state.cr0 | Cr0.TS);
+      core.state.setReg(0, name === "mov_to_cr" && expected.register === 4 ? Cr4.PSE : 1);
+      const before = core.registers();
+      expect(core.run(name, fields)).toBe(Outcome.exit);
+      const value = expected.register === 4 ? Cr4.PSE : expected.value;
+      expect(core.exitRecord).toMatchObject({ reason: "controlRegister", ...expected, value, eip: 0x5000 });
+      expect(core.registers()).toEqual(before);
+    },
+  );
+
+  it("checks come before exits", () => {
+    const core = new ProtectedCore();
+    core.controls = ExitControl.cr0;
+    expect(faultOfMovToCr(core, 0, Cr0.PG)).toEqual(GP0);
+  });
+
+  it("LMSW sets PE and never clears it; SMSW reads CR0 in every ring", () => {
+    const core = new ProtectedCore();
+    core.state.setReg(0, Cr0.TS);
+    core.run("lmsw");
+    expect(core.state.cr0 & 15).toBe(Cr0.PE | Cr0.TS);
+    core.enterRing(3);
+    core.memory.fill32(0x10000, [0xffffffff]);
+    core.run("smsw", { memory: true, offset: 0x10000 });
+    core.run("smsw", { rm: 2 });
+    expect([core.memory.dwords(0x10000, 1)[0], core.state.reg(2)]).toEqual([
+      (0xffff0000 | core.state.cr0) >>> 0,
+      core.state.cr0,
+    ]);
+  });
+
+  it("INVLPG drops one page, or leaves with its linear address", () => {
+    const core = new ProtectedCore();
+    core.state.setSegment(3, 0x80, 0x1000, 0xff, 0x4093);
+    expect(core.run("invlpg", { memory: true, offset: 0x5000 })).toBe(Outcome.jump);
+    expect(core.notices).toEqual(["invalidate 6000"]);
+    core.controls = ExitControl.invlpg;
+    expect(core.run("invlpg", { memory: true, offset: 0x5000 })).toBe(Outcome.exit);
+    expect(core.exitRecord).toMatchObject({ reason: "invlpg", gva: 0x6000 });
+  });
+});
+
+describe("debug registers", () => {
+  it("keep fixed bits and answer under their old names", () => {
+    const core = new ProtectedCore();
+    core.state.setReg(0, 0xffffdfff);
+    core.run("mov_to_dr", { reg: 6 });
+    core.run("mov_to_dr", { reg: 5 });
+    core.run("mov_from_dr", { reg: 4, rm: 1 });
+    core.run("mov_from_dr", { reg: 7, rm: 2 });
+    expect([core.state.reg(1), core.state.reg(2)]).toEqual([0xffffcfff, 0xffff07ff]);
+  });
+
+  it("guarded by GD raise #DB and say so in DR6", () => {
+    const core = new ProtectedCore();
+    core.state.set(L.DR7, 0x2400);
+    expect(core.faultOf("mov_from_dr", { reg: 5 })).toEqual({ vector: Vector.DB, errorCode: -1 });
+    expect(core.state.get(L.DR6)).toBe(0x2000);
+  });
+});
+
+describe("flags", () => {
+  it("POPF lets ring 3 change neither IF nor IOPL, ring 0 both", () => {
+    const core = new ProtectedCore();
+    core.memory.fill32(STACK0, [Flag.IF | Flag.IOPL | Flag.CF | Flag.VM | Flag.RF | 2]);
+    expect(core.run("popf", { length: 1 })).toBe(Outcome.jump);
+    expect([core.state.eflags, core.state.eip]).toEqual([Flag.IF | Flag.IOPL | Flag.CF | 2, 0x5001]);
+    core.state.eflags = 2;
+    core.enterRing(3);
+    core.memory.fill32(core.state.reg(4), [Flag.IF | Flag.IOPL | Flag.ZF | 2]);
+    core.run("popf");
+    expect(core.state.eflags).toBe(Flag.ZF | 2);
+  });
+
+  it("POPF may change IF where IOPL allows", () => {
+    const core = new ProtectedCore();
+    core.enterRing(3);
+    core.state.eflags = Flag.IOPL | 2;
+    core.memory.fill32(core.state.reg(4), [Flag.IF | 2]);
+    core.run("popf");
+    expect(core.state.eflags).toBe(Flag.IOPL | Flag.IF | 2);
+  });
+
+  it("PUSHF pushes neither RF nor VM", () => {
+    const core = new ProtectedCore();
+    core.state.eflags = Flag.RF | Flag.CF | Flag.OF | 2;
+    core.run("pushf");
+    expect(core.memory.dwords(STACK0 - 4, 1)).toEqual([Flag.CF | Flag.OF | 2]);
+  });
+
+  it("STI shadows the next instruction only when IF was clear", () => {
+    const core = new ProtectedCore();
+    expect(core.run("sti", { length: 1 })).toBe(Outcome.jump);
+    expect([core.state.eflags & Flag.IF, core.state.get(L.SHADOW), core.state.eip]).toEqual([
+      Flag.IF,
+      1,
+      0x5001,
+    ]);
+    core.state.set(L.SHADOW, 0);
+    core.run("sti");
+    expect(core.state.get(L.SHADOW)).toBe(0);
+    core.run("cli");
+    expect(core.state.eflags & Flag.IF).toBe(0);
+  });
+
+  it("CLI and STI need IOPL", () => {
+    const core = new ProtectedCore();
+    core.enterRing(3);
+    expect([core.faultOf("cli"), core.faultOf("sti")]).toEqual([GP0, GP0]);
+    core.state.eflags = Flag.IOPL | 2;
+    expect(core.run("cli")).toBe(Outcome.next);
+  });
+});
+
+describe("ports", () => {
+  it("IN takes the answer in AL only; an unanswered access leaves", () => {
+    const core = new ProtectedCore();
+    core.state.setReg(0, 0x11223344);
+    expect(core.run("in", { opcode: 0xe4, immediate: 0x60 })).toBe(Outcome.exit);
+    core.answers = [0x99];
+    expect(core.run("in", { opcode: 0xe4, immediate: 0x60 })).toBe(Outcome.next);
+    expect([core.state.reg(0), core.ports]).toEqual([
+      0x11223399,
+      [{ port: 0x60, size: 1, write: false, value: 0 }],
+    ]);
+  });
+
+  it("OUT sends AX to the port in DX", () => {
+    const core = new ProtectedCore();
+    core.state.setReg(0, 0x11223344);
+    core.state.setReg(2, 0xffff03d4);
+    core.answers = [0];
+    core.run("out", { opcode: 0xef, operandSize: 16 });
+    expect(core.ports).toEqual([{ port: 0x3d4, size: 2, write: true, value: 0x3344 }]);
+  });
+
+  it("ring 3 needs IOPL or a clear bit for every byte", () => {
+    const core = new ProtectedCore();
+    core.enterRing(3);
+    core.state.setSegment(7, 0x28, TSS, 0x67 + 0x20, 0x8b);
+    core.memory.fill16(TSS + 102, [0x68]);
+    core.memory.fill(TSS + 0x68, Array(0x20).fill(0xff));
+    core.memory.fill(TSS + 0x68 + 0xc, [0x7f, 0xfe]); // ports 67 and 68 are free
+    core.answers = [0, 0];
+    const input = (port: number, operandSize: 16 | 32) =>
+      core.thrown(() => core.run("in", { opcode: 0xe5, immediate: port, operandSize }));
+    expect([input(0x67, 16), input(0x66, 16), input(0x68, 16), input(0x67, 32)]).toEqual([
+      "nothing",
+      GP0,
+      GP0,
+      GP0,
+    ]);
+    core.state.eflags = Flag.IOPL | 2;
+    expect(input(0x66, 16)).toBe("nothing");
+  });
+
+  it("a map that ends before the port allows nothing", () => {
+    const core = new ProtectedCore();
+    core.enterRing(3);
+    core.memory.fill16(TSS + 102, [0x68]);
+    expect(core.faultOf("in", { opcode: 0xe4, immediate: 0 })).toEqual(GP0);
+  });
+});
+
+describe("identification and model-specific registers", () => {
+  const cpuid = (core: FakeCore, leaf: number): number[] => {
+    core.state.setReg(0, leaf);
+    core.run("cpuid");
+    return [0, 3, 1, 2].map((index) => core.state.reg(index));
+  };
+
+  it("CPUID names the vendor, the highest leaf and the features", () => {
+    const core = new ProtectedCore();
+    const [highest, ...vendor] = cpuid(core, 0);
+    const text = [vendor[0], vendor[2], vendor[1]].map((word) =>
+      String.fromCharCode(...[0, 8, 16, 24].map((shift) => ((word as number) >>> shift) & 0xff)),
+    );
+    expect([highest, text.join("")]).toEqual([2, "GenuineIntel"]);
+    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0xa139]);
+    expect(cpuid(core, 0x80000000)).toEqual(cpuid(core, 2));
+  });
+
+  it("CPUID leaves under its exit control", () => {
+    const core = new ProtectedCore();
+    core.controls = ExitControl.cpuid;
+    expect(core.run("cpuid")).toBe(Outcome.exit);
+    expect(core.exitRecord).toMatchObject({ reason: "cpuid", eip: 0x5000, length: 2 });
+  });
+
+  it("the time-stamp counter is read by RDTSC and RDMSR and written by WRMSR", () => {
+    const core = new ProtectedCore();
+    core.state.setReg(0, 0x11);
+    core.state.setReg(1, 0x10);
+    core.state.setReg(2, 0x22);
+    core.run("wrmsr");
+    expect(core.time).toEqual([0x11, 0x22]);
+    core.time = [5, 6];
+    core.run("rdtsc");
+    expect([core.state.reg(0), core.state.reg(2)]).toEqual([5, 6]);
+  });
+
+  it("CR4.TSD keeps RDTSC to ring 0", () => {
+    const core = new ProtectedCore();
+    core.state.set(L.CR4, Cr4.TSD);
+    expect(core.run("rdtsc")).toBe(Outcome.next);
+    core.enterRing(3);
+    expect(core.faultOf("rdtsc")).toEqual(GP0);
+  });
+
+  it.each([0x1b, 0xfe, 0x174, 0x277, 0xc0000080])("MSR %i does not exist", (index) => {
+    const core = new ProtectedCore();
+    core.state.setReg(1, index);
+    expect([core.faultOf("rdmsr"), core.faultOf("wrmsr")]).toEqual([GP0, GP0]);
+  });
+
+  it("the platform is read-only; the microcode revision can be cleared", () => {
+    const core = new ProtectedCore();
+    core.state.setReg(1, 0x17);
+    expect([core.run("rdmsr"), core.faultOf("wrmsr")]).toEqual([Outcome.next, GP0]);
+    core.state.setReg(1, 0x8b);
+    expect([core.run("wrmsr"), core.run("rdmsr")]).toEqual([Outcome.next, Outcome.next]);
+  });
+
+  it("WRMSR leaves under its exit control with both words", () => {
+    const core = new ProtectedCore();
+    core.controls = ExitControl.msr;
+    core.state.setReg(0, 1);
+    core.state.setReg(2, 2);
+    expect(core.run("wrmsr")).toBe(Outcome.exit);
+    expect(core.exitRecord).toMatchObject({ reason: "msr", write: true, value: 1, valueHigh: 2 });
+  });
+
+  it("SYSENTER and SYSEXIT are undefined without SEP", () => {
+    const core = new ProtectedCore();
+    expect([core.faultOf("sysenter"), core.faultOf("sysexit")]).toEqual([UD, UD]);
+  });
+
+  it("SYSENTER and SYSEXIT go to ring 0 and back where SEP is offered", () => {
+    const core = new ProtectedCore();
+    Object.assign(core.cpuid, { features: core.cpuid.features | (1 << 11) });
+    core.state.set(L.SYSENTER, 0x8);
+    core.state.set(L.SYSENTER + 4, 0x7000);
+    core.state.set(L.SYSENTER + 8, 0x6000);
+    core.enterRing(3);
+    core.run("sysenter");
+    expect(core.where()).toEqual({ cs: 0x8, eip: 0x6000, ss: 0x10, esp: 0x7000, cpl: 0 });
+    core.state.setReg(1, 0xb000);
+    core.state.setReg(2, 0x5002);
+    core.run("sysexit");
+    expect(core.where()).toEqual({ cs: 0x1b, eip: 0x5002, ss: 0x23, esp: 0xb000, cpl: 3 });
+  });
+});
+
+describe("HLT", () => {
+  it("HLT retires and leaves at the next instruction", () => {
+    const core = new ProtectedCore();
+    expect(core.run("hlt", { length: 1 })).toBe(Outcome.retireAndExit);
+    expect([core.state.eip, core.exitRecord.eip, core.exitRecord.reason]).toEqual([0x5001, 0x5001, "hlt"]);
+  });
+});
+
+describe("stack frames", () => {
+  it("PUSHA and POPA round trip all but ESP", () => {
+    const core = new ProtectedCore();
+    for (const index of [0, 1, 2, 3, 5, 6, 7]) core.state.setReg(index, 0x100 + index);
+    core.run("pusha");
+    expect(core.memory.dwords(STACK0 - 32, 8)).toEqual([
+      0x107,
+      0x106,
+      0x105,
+      STACK0,
+      0x103,
+      0x102,
+      0x101,
+      0x100,
+    ]);
+    core.memory.fill32(STACK0 - 20, [0xdead]);
+    for (const index of [0, 1, 2, 3, 5, 6, 7]) core.state.setReg(index, 0);
+    core.run("popa");
+    expect([0, 1, 2, 3, 4, 5, 6, 7].map((index) => core.state.reg(index))).toEqual([
+      0x100,
+      0x101,
+      0x102,
+      0x103,
+      STACK0,
+      0x105,
+      0x106,
+      0x107,
+    ]);
+  });
+
+  it("PUSHA writes nothing when the frame crosses into a page that faults", () => {
+    const core = new ProtectedCore();
+    core.state.setReg(0, 0x77);
+    core.state.setReg(4, 0x8010);
+    core.memory.pages.set(7, "absent");
+    expect(core.faultOf("pusha")).toMatchObject({ vector: Vector.PF });
+    expect(core.memory.dwords(0x8000, 4)).toEqual([0, 0, 0, 0]);
+  });
+
+  it("ENTER builds a nested frame", () => {
+    const core = new ProtectedCore();
+    core.state.setReg(5, 0x8800);
+    core.memory.fill32(0x8800 - 8, [0x222, 0x111]);
+    core.run("enter", { immediate: 0x20, immediate2: 3 });
+    const frame = STACK0 - 4;
+    expect(core.memory.dwords(STACK0 - 16, 4)).toEqual([frame, 0x222, 0x111, 0x8800]);
+    expect([core.state.reg(5), core.state.reg(4)]).toEqual([frame, STACK0 - 16 - 0x20]);
+  });
+
+  it("ENTER changes no register when the new top of the stack faults", () => {
+    const core = new ProtectedCore();
+    core.memory.pages.set(7, "absent");
+    const before = core.registers();
+    expect(core.faultOf("enter", { immediate: 0x1800, immediate2: 0 })).toMatchObject({ vector: Vector.PF });
+    expect(core.registers()).toEqual(before);
+  });
+
+  it("POP to memory based on ESP uses the incremented pointer", () => {
+    const core = new ProtectedCore();
+    core.memory.fill32(STACK0, [0xabcd, 0, 0]);
+    core.run("pop_memory", { memory: true, segment: 2, offset: STACK0 + 4, baseIsEsp: true });
+    expect(core.memory.dwords(STACK0, 3)).toEqual([0xabcd, 0, 0xabcd]);
+    expect(core.state.reg(4)).toBe(STACK0 + 4);
+  });
+
+  it("pushes wrap in a 16-bit stack and keep the upper half of ESP", () => {
+    const core = new FakeCore();
+    core.state.setReg(4, 0xabcd0002);
+    core.run("pusha", { operandSize: 16 });
+    expect(core.state.reg(4)).toBe(0xabcdfff2);
+    expect(core.memory.words(0, 1)).toEqual([0]);
+    expect(core.memory.words(0xfff8, 1)).toEqual([2]);
+  });
+
+  it("BOUND raises #BR outside signed bounds", () => {
+    const core = new ProtectedCore();
+    core.memory.fill32(0x10000, [0xfffffff6, 10]);
+    const bound = (value: number) => {
+      core.state.setReg(1, value);
+      return core.faultOf("bound", { reg: 1, memory: true, offset: 0x10000 });
+    };
+    expect([bound(-10), bound(10), bound(11)]).toEqual([
+      "nothing",
+      "nothing",
+      { vector: Vector.BR, errorCode: -1 },
+    ]);
+  });
+});
