@@ -306,7 +306,8 @@ function divideRate(counter: CounterState, pulses: number): boolean {
 
 /**
  * Mode 3: CE counts by two, and at each end of a half period OUT flips and CE is loaded anew with the even part of the
- * count; of an odd count the high half is one pulse longer. A count of 1 (illegal) keeps OUT high.
+ * count; of an odd count the high half is one pulse longer. A count of 1 (illegal) keeps OUT high, and the legal count
+ * after it begins with a high half.
  */
 function squareWave(counter: CounterState, pulses: number): boolean {
   let left = pulses;
@@ -319,6 +320,7 @@ function squareWave(counter: CounterState, pulses: number): boolean {
       return rose;
     }
     left -= half;
+    const wasOne = counter.active === 1;
     reload(counter);
     counter.ce = evenPart(counter.active);
     if (counter.active === 1) {
@@ -326,8 +328,9 @@ function squareWave(counter: CounterState, pulses: number): boolean {
       counter.out = true;
       return rose;
     }
-    counter.out = !counter.out;
-    rose ||= counter.out;
+    const next = wasOne || !counter.out;
+    rose ||= next && !counter.out;
+    counter.out = next;
     if (!isPeriodSkipped) {
       isPeriodSkipped = true;
       rose ||= left >= counter.active;
