@@ -28,9 +28,10 @@ export class CpuActor {
     const { processor, vcpus } = parts;
     const clocks: string[] = [];
     stage.add(CPU, cpuChart, (self) => {
-      const exit = (message: CpuExit) => self.post(SWITCHER, message);
-      const leave = (vcpu: Vcpu, reason: "kicked" | "asleep" | "budget") =>
-        exit({ type: "cpu.exit", vcpu: vcpu.index, reason, eip: processor.state.eip });
+      const leave = (vcpu: Vcpu, reason: "kicked" | "asleep" | "budget") => {
+        vcpu.exits[reason]++;
+        self.post(SWITCHER, { type: "cpu.exit", vcpu: vcpu.index, reason, eip: processor.state.eip });
+      };
       return {
         actions: {
           inject: ({ event }) => processor.inject(injectedEvent(event as TrapInject)),
@@ -60,7 +61,8 @@ export class CpuActor {
               leave(vcpu, "kicked");
               return;
             }
-            exit(exitMessage(vcpu.index, record, processor));
+            vcpu.exits[record.reason]++;
+            self.post(SWITCHER, exitMessage(vcpu.index, record, processor));
           },
           idle: () => {
             const vcpu = this.#vcpu as Vcpu;

@@ -45,7 +45,9 @@ export interface Processor {
   /** Time-stamp counter: set by the world switch and by virtual time. Called by RDTSC with the exact count of retired instructions. */
   timestampSource: (retired: number) => bigint;
   setHardwarePaging(paging: HardwarePaging): void;
+  /** Drops cached translations: all but global ones; all; of one page. */
   flushTlb(): void;
+  flushTlbAll(): void;
   flushTlbPage(gva: Gva): void;
   /** Bytes written to machine memory behind the CPU's back (device, loader, pager): decoded code there is dropped. */
   memoryWritten(hpa: number, sizeBytes: number): void;

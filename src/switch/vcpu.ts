@@ -1,5 +1,6 @@
 import { STATE_SIZE } from "../cpu/layout.ts";
 import type { HardwarePaging } from "../mmu/pager.ts";
+import { type ExitCounts, noExits } from "./exit-counts.ts";
 import type { TimeScale } from "./virtual-time.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
@@ -33,6 +34,8 @@ export class Vcpu {
   readonly time: VirtualTime;
   readonly alarms: AlarmSource;
   readonly saved = new Uint8Array(STATE_SIZE);
+
+  readonly exits: ExitCounts = noExits();
 
   /** Exit controls and page tables, as the guest's pager wants them. */
   controls = 0;

@@ -31,7 +31,7 @@ export class WorldSwitch {
     processor.controls = vcpu.controls;
     processor.timestampSource = (retired) => vcpu.time.timestamp(retired);
     processor.setHardwarePaging(vcpu.hardware);
-    processor.flushTlb();
+    processor.flushTlbAll();
     vcpu.liveRetired = () => processor.retired;
     this.#loaded = vcpu;
     this.count++;

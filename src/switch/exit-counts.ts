@@ -1,0 +1,24 @@
+import { ExitReason } from "../cpu/exit.ts";
+
+/** Why a vcpu left the guest: the CPU's reasons, and the monitor's own. */
+export type ExitName = ExitReason | "kicked" | "asleep";
+
+export type ExitCounts = Record<ExitName, number>;
+
+export function noExits(): ExitCounts {
+  return {
+    [ExitReason.budget]: 0,
+    [ExitReason.interruptWindow]: 0,
+    [ExitReason.pageFault]: 0,
+    [ExitReason.mmio]: 0,
+    [ExitReason.io]: 0,
+    [ExitReason.hlt]: 0,
+    [ExitReason.cpuid]: 0,
+    [ExitReason.msr]: 0,
+    [ExitReason.controlRegister]: 0,
+    [ExitReason.invlpg]: 0,
+    [ExitReason.tripleFault]: 0,
+    kicked: 0,
+    asleep: 0,
+  };
+}

@@ -1,0 +1,299 @@
+import { addressesOf, MACHINE, SWITCHER, vmOf } from "../actors/addresses.ts";
+import { CpuActor } from "../actors/cpu.ts";
+import { type MessageBus, Stage } from "../actors/stage.ts";
+import { addSwitcher, type VcpuWiring } from "../actors/switcher.ts";
+import { addVm, failureReason } from "../actors/vm.ts";
+import { Bus, type BusFault } from "../bus/bus.ts";
+import type { Message } from "../bus/messages/index.ts";
+import { Cpu } from "../cpu/cpu.ts";
+import type { Processor } from "../cpu/processor.ts";
+import type { CpuState } from "../cpu/state.ts";
+import { TimerWheel } from "../devices/timer-wheel.ts";
+import { type ChartSystem, createChartSystem } from "../machines/bind.ts";
+import { type Gva, type Mfn, NO_FRAME } from "../mmu/address.ts";
+import { FrameAllocator } from "../mmu/frames.ts";
+import { GuestMemory } from "../mmu/guest-memory.ts";
+import { MachineMemory } from "../mmu/machine-memory.ts";
+import { P2m } from "../mmu/p2m.ts";
+import { PAGER_NAMES, type Pager, type TlbControl } from "../mmu/pager.ts";
+import { createPager } from "../mmu/shadow/create.ts";
+import { RunQueue } from "../switch/run-queue.ts";
+import { Vcpu } from "../switch/vcpu.ts";
+import { DEFAULT_TIME_SCALE } from "../switch/virtual-time.ts";
+import { WorldSwitch } from "../switch/world-switch.ts";
+import { MachineBusyError, MachineFailedError, SettingError, VmNameError } from "./errors.ts";
+import type { MachineOptions, RunAsyncOptions, RunOptions, RunResult, VmOptions } from "./options.ts";
+import { pagingView } from "./paging-view.ts";
+import { buildPlant, dismantle } from "./plant.ts";
+import { type RunGoal, RunLoop } from "./run-loop.ts";
+import { Vm } from "./vm.ts";
+
+const DEFAULT_MACHINE_MIB = 256;
+const DEFAULT_GUEST_MIB = 128;
+const DEFAULT_TIME_SLICE = 1_000_000;
+const FRAMES_PER_MIB = 256;
+
+/**
+ * The emulated physical machine: memory, one CPU, one bus, and the vms on it.
+ *
+ *     const machine = createMachine();
+ *     const vm = machine.createVm({ name: "g", pager: "vtlb", boot: (guest, state) => { … } });
+ *     vm.on("console", (bytes) => process.stdout.write(bytes));
+ *     const { status } = vm.run({ until: /login:/ });
+ */
+export class Machine {
+  readonly bus: MessageBus;
+  /** The XState actor system of all charts; attach inspectors here. */
+  readonly charts: ChartSystem;
+  readonly memory: MachineMemory;
+  readonly frames: FrameAllocator;
+  readonly processor: Processor;
+  readonly #stage: Stage;
+  readonly #worldSwitch: WorldSwitch;
+  readonly #vcpus: Vcpu[] = [];
+  readonly #wirings: VcpuWiring[] = [];
+  readonly #vms = new Map<string, Vm>();
+  readonly #loop: RunLoop;
+  /** Frames have been given back, so that free ones may hold what another guest wrote. */
+  #framesReused = false;
+  #failure: MachineFailedError | undefined;
+
+  constructor(options: MachineOptions = {}) {
+    const memoryMiB = wholeMiB("memoryMiB", options.memoryMiB ?? DEFAULT_MACHINE_MIB);
+    this.memory = new MachineMemory(memoryMiB * FRAMES_PER_MIB);
+    this.frames = new FrameAllocator(this.memory.frames);
+    this.processor = (options.processor ?? ((memory) => new Cpu(memory)))(this.memory);
+    this.#worldSwitch = new WorldSwitch(this.processor);
+    this.bus = new Bus<Message>({
+      now: () => this.#worldSwitch.loaded?.time.nowNs() ?? 0,
+      onFault: (fault) => this.#contain(fault),
+      ...(options.busCapacity !== undefined && { capacity: options.busCapacity }),
+    });
+    this.charts = createChartSystem({ id: MACHINE });
+    this.#stage = new Stage(this.bus, this.charts, options.interpreted ?? false);
+    const cpu = new CpuActor(this.#stage, { processor: this.processor, vcpus: this.#vcpus });
+    addSwitcher(this.#stage, {
+      processor: this.processor,
+      worldSwitch: this.#worldSwitch,
+      queue: new RunQueue(options.timeSlice ?? DEFAULT_TIME_SLICE),
+      wirings: this.#wirings,
+    });
+    this.#loop = new RunLoop(this.bus, cpu, () => this.#failure);
+  }
+
+  /** Every vm ever created, by name. */
+  get vms(): ReadonlyMap<string, Vm> {
+    return this.#vms;
+  }
+
+  /** World switches so far. */
+  get worldSwitches(): number {
+    return this.#worldSwitch.count;
+  }
+
+  /**
+   * Makes a vm, loads its guest, and sets it running at the next run or step. If anything throws (the loader's errors, OutOfFrames,
+   * VmNameError, SettingError), nothing of it remains.
+   */
+  createVm(options: VmOptions): Vm {
+    const { name, pager: pagerName } = options;
+    if (!/^[\w.-]+$/.test(name)) throw new VmNameError(name, "use letters, digits, '.', '_' and '-'");
+    if (this.#vms.has(name)) throw new VmNameError(name, "the machine has, or has had, a vm of that name");
+    if (!(PAGER_NAMES as readonly string[]).includes(pagerName))
+      throw new SettingError(`unknown pager "${pagerName}"; there are: ${PAGER_NAMES.join(", ")}`);
+    const maxInstructions = options.maxInstructions ?? Number.POSITIVE_INFINITY;
+    const memoryMiB = wholeMiB("memoryMiB", options.memoryMiB ?? DEFAULT_GUEST_MIB);
+    const wheel = new TimerWheel();
+    const vcpu = new Vcpu({
+      index: this.#vcpus.length,
+      name,
+      scale: { ...DEFAULT_TIME_SCALE, ...options.time },
+      alarms: wheel,
+      maxInstructions,
+    });
+    const p2m = new P2m(this.frames, memoryMiB * FRAMES_PER_MIB * 4096, name);
+    const memory = new GuestMemory(this.memory, p2m);
+    memory.onWrite = (hpa, sizeBytes) => this.processor.memoryWritten(hpa, sizeBytes);
+    let pager: Pager | undefined;
+    try {
+      if (this.#framesReused)
+        for (const mfn of p2m.table) if (mfn !== NO_FRAME) this.memory.clearFrame(mfn as Mfn);
+      this.#powerOn(vcpu, (state) => options.boot(memory, state));
+      const paging = pagingView(vcpu, this.processor.state);
+      pager = createPager(pagerName, { paging, memory, frames: this.frames, tlb: this.#tlbOf(vcpu) });
+      vcpu.controls = pager.controls;
+      vcpu.hardware = pager.hardware;
+      return this.#stageVm(options, { vcpu, wheel, memory, paging, pager });
+    } catch (error) {
+      pager?.dispose();
+      p2m.dispose();
+      this.#framesReused = true;
+      throw error;
+    }
+  }
+
+  /** Runs until something about `vm` is worth coming back for; the other vms get their share of the CPU meanwhile. */
+  run(vm: Vm, options: RunOptions = {}): RunResult {
+    return this.#exclusively(() => this.#loop.run(this.#goal(vm, options)));
+  }
+
+  /** The same, giving the event loop its turn every few milliseconds. */
+  async runAsync(vm: Vm, options: RunAsyncOptions = {}): Promise<RunResult> {
+    if (this.#loop.busy) throw new MachineBusyError();
+    return this.#loop.runAsync(this.#goal(vm, options), options.signal, options.paced ?? false);
+  }
+
+  /** Delivers exactly one message; when none is queued, lets the CPU run one burst. False when there is nothing to do at all. */
+  step(): boolean {
+    return this.#exclusively(() => {
+      const worked = this.#loop.step();
+      for (const vm of this.#vms.values()) vm.output.flush();
+      return worked;
+    });
+  }
+
+  /** Makes a run that is under way come back with status "stopped" (from a tap, an event handler, a timer). */
+  stop(): void {
+    this.#loop.stop();
+  }
+
+  /** @internal */
+  withLoaded<Result>(vcpu: Vcpu, look: (state: CpuState) => Result): Result {
+    const before = this.#worldSwitch.loaded;
+    if (before === vcpu) return look(this.processor.state);
+    this.#worldSwitch.load(vcpu);
+    try {
+      return look(this.processor.state);
+    } finally {
+      if (before === undefined) this.#worldSwitch.save();
+      else this.#worldSwitch.load(before);
+    }
+  }
+
+  #stageVm(options: VmOptions, made: Omit<Made, "addresses">): Vm {
+    const { vcpu, memory, pager } = made;
+    const addresses = addressesOf(vcpu.name);
+    const stage = this.#stage;
+    try {
+      const { devices, routes } = buildPlant({
+        stage,
+        ...made,
+        eip: () => this.processor.state.eip,
+        rtcEpochSeconds: options.rtcEpochSeconds,
+        keyboard: options.keyboard ?? false,
+      });
+      const vm = new Vm({ machine: this, vcpu, addresses, memory, pager, devices });
+      addVm(stage, {
+        addresses,
+        vcpu: vcpu.index,
+        retired: (status, reason, error) => vm.markRetired(status, reason, error),
+        release: () => this.#release(vm),
+        output: (byte) => vm.output.put(byte),
+      });
+      this.#vcpus.push(vcpu);
+      this.#wirings.push({ vcpu, addresses, routes });
+      this.#vms.set(vcpu.name, vm);
+      this.bus.post(MACHINE, addresses.vm, { type: "vm.boot" });
+      vm.markBooted();
+      return vm;
+    } catch (error) {
+      dismantle(stage, addresses);
+      throw error;
+    }
+  }
+
+  #release(vm: Vm): void {
+    dismantle(this.#stage, vm.addresses);
+    this.#framesReused = true;
+    vm.release();
+  }
+
+  /** A fresh processor state, as `boot` leaves it, saved for the first world switch. */
+  #powerOn(vcpu: Vcpu, boot: (state: CpuState) => void): void {
+    const { processor } = this;
+    const before = this.#worldSwitch.loaded;
+    this.#worldSwitch.save();
+    try {
+      processor.reset();
+      boot(processor.state);
+      processor.saveState(vcpu.saved);
+    } finally {
+      if (before !== undefined) this.#worldSwitch.load(before);
+    }
+  }
+
+  /** Loading a vcpu flushes everything, so what is not on the CPU has no cached translations. */
+  #tlbOf(vcpu: Vcpu): TlbControl {
+    const { processor } = this;
+    const loaded = () => vcpu.liveRetired !== undefined;
+    return {
+      flush: () => {
+        if (loaded()) processor.flushTlbAll();
+      },
+      flushNonGlobal: () => {
+        if (loaded()) processor.flushTlb();
+      },
+      flushPage: (gva: Gva) => {
+        if (loaded()) processor.flushTlbPage(gva);
+      },
+    };
+  }
+
+  #goal(vm: Vm, options: RunOptions): RunGoal {
+    const { budget, until, maxInstructions } = options;
+    if (budget !== undefined && !(Number.isSafeInteger(budget) && budget > 0))
+      throw new SettingError(`a budget is a whole number of instructions above 0, not ${budget}`);
+    vm.vcpu.pauseAt = budget === undefined ? Number.POSITIVE_INFINITY : vm.vcpu.retired + budget;
+    if (maxInstructions !== undefined) vm.vcpu.maxInstructions = maxInstructions;
+    return { vm, until };
+  }
+
+  #exclusively<Result>(work: () => Result): Result {
+    if (this.#loop.busy) throw new MachineBusyError();
+    return work();
+  }
+
+  /** An actor has thrown: the guest concerned fails, the others go on. */
+  #contain({ error, envelope, causes }: BusFault<Message>): void {
+    const actor = envelope.receiver ?? envelope.sender;
+    const name = vmOf(actor) ?? this.#worldSwitch.loaded?.name;
+    const vm = name === undefined ? undefined : this.#vms.get(name);
+    if (vm === undefined) {
+      this.#failure = new MachineFailedError(
+        `${actor} threw while no vm was loaded: ${error instanceof Error ? error.message : error}`,
+        { cause: error },
+      );
+      return;
+    }
+    const message = { type: "vm.fail", actor, error, causes } as const;
+    if (actor !== vm.addresses.vm && this.bus.isRegistered(vm.addresses.vm)) {
+      this.bus.post(MACHINE, vm.addresses.vm, message);
+      return;
+    }
+    // The supervisor itself: nobody is left to end the vm in an orderly way.
+    vm.markRetired("failed", failureReason(message), error);
+    if (vm.ended) return;
+    vm.vcpu.stopped = true;
+    this.bus.post(MACHINE, SWITCHER, { type: "sched.remove", vcpu: vm.vcpu.index });
+    this.#release(vm);
+  }
+}
+
+interface Made {
+  readonly vcpu: Vcpu;
+  readonly wheel: TimerWheel;
+  readonly memory: GuestMemory;
+  readonly paging: ReturnType<typeof pagingView>;
+  readonly pager: Pager;
+  readonly addresses: ReturnType<typeof addressesOf>;
+}
+
+function wholeMiB(setting: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new SettingError(`${setting} is a whole number of MiB of at least 1, not ${value}`);
+  return value;
+}
+
+export function createMachine(options: MachineOptions = {}): Machine {
+  return new Machine(options);
+}

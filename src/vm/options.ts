@@ -1,0 +1,93 @@
+import type { Processor } from "../cpu/processor.ts";
+import type { CpuState } from "../cpu/state.ts";
+import type { GuestMemory } from "../mmu/guest-memory.ts";
+import type { MachineMemory } from "../mmu/machine-memory.ts";
+import type { PagerName } from "../mmu/pager.ts";
+import type { TimeScale } from "../switch/virtual-time.ts";
+import type { Vm } from "./vm.ts";
+
+export interface MachineOptions {
+  /** Physical memory for all guests and the monitor's tables. Default 256. */
+  readonly memoryMiB?: number;
+  /** Let XState interpret the charts instead of compiling them: same behaviour, slower. */
+  readonly interpreted?: boolean;
+  /** Instructions that a vcpu may retire while another wants the CPU. Default 1,000,000. */
+  readonly timeSlice?: number;
+  /** Messages that may be queued. */
+  readonly busCapacity?: number;
+  /** Another CPU than the engine, for tests. */
+  readonly processor?: (memory: MachineMemory) => Processor;
+}
+
+/** Puts the guest into memory and sets the registers that it begins with. What it throws, `createVm` throws. */
+export type Boot = (guest: GuestMemory, state: CpuState) => void;
+
+export interface VmOptions {
+  /** Unique on the machine, for its whole life; names the vm's actors. */
+  readonly name: string;
+  readonly pager: PagerName;
+  /** Guest-physical memory, the legacy hole included. Default 128. */
+  readonly memoryMiB?: number;
+  readonly boot: Boot;
+  /** Instructions after which the guest is killed. Default: none. */
+  readonly maxInstructions?: number;
+  /** Default: 1 ns an instruction, 1000 ns a port access, a time-stamp counter of 1000 MHz. */
+  readonly time?: Partial<TimeScale>;
+  /** What the real-time clock shows at power-on, in seconds since 1970. Default: the beginning of 2026, for repeatable runs. */
+  readonly rtcEpochSeconds?: number;
+  /** A keyboard is plugged in. Default: none. */
+  readonly keyboard?: boolean;
+}
+
+export interface RunOptions {
+  /** Come back after so many more instructions of this vm. */
+  readonly budget?: number;
+  /** Come back when the console's output since the call matches, or when the function says so (asked between bursts). */
+  readonly until?: RegExp | ((vm: Vm) => boolean);
+  /** Kill the guest when it has retired so many instructions since power-on. */
+  readonly maxInstructions?: number;
+}
+
+export interface RunAsyncOptions extends RunOptions {
+  /** Come back, with status "stopped", when aborted. */
+  readonly signal?: AbortSignal;
+  /** While the guest idles, let its time pass no faster than the wall clock's. For interactive use. */
+  readonly paced?: boolean;
+}
+
+/** How a vm is. The last five are for ever. */
+export type VmStatus =
+  | "created"
+  | "running"
+  /** Halted; only console input can wake it. */
+  | "waiting"
+  | "paused"
+  | "halted"
+  | "shutdown"
+  | "reset"
+  | "killed"
+  | "failed";
+
+export interface RunResult {
+  /**
+   * Why the run came back: `until`, `budget`, `break` (a break point of the bus), `stopped` (`machine.stop` or the signal), `waiting`,
+   * `paused`, or how the vm has ended.
+   */
+  readonly status:
+    | "until"
+    | "budget"
+    | "break"
+    | "stopped"
+    | "waiting"
+    | "paused"
+    | "halted"
+    | "shutdown"
+    | "reset"
+    | "killed"
+    | "failed";
+  /** In words, of a vm that has ended. */
+  readonly reason?: string;
+  /** Retired since power-on. */
+  readonly instructions: number;
+  readonly virtualNs: number;
+}

@@ -1,0 +1,22 @@
+import { CR0, CR3, CR4 } from "../cpu/layout.ts";
+import type { CpuState } from "../cpu/state.ts";
+import type { GuestPaging } from "../mmu/pager.ts";
+import type { Vcpu } from "../switch/vcpu.ts";
+
+/** The paging registers of a vcpu, on the CPU or off it. */
+export function pagingView(vcpu: Vcpu, state: CpuState): GuestPaging {
+  const saved = new Uint32Array(vcpu.saved.buffer);
+  const read = (offset: number) =>
+    vcpu.liveRetired === undefined ? (saved[offset >> 2] as number) : state.get(offset);
+  return {
+    get cr0() {
+      return read(CR0);
+    },
+    get cr3() {
+      return read(CR3);
+    },
+    get cr4() {
+      return read(CR4);
+    },
+  };
+}

@@ -1,0 +1,212 @@
+import { createHash } from "node:crypto";
+import { EventEmitter } from "eventemitter3";
+import { MACHINE, type VmAddresses } from "../actors/addresses.ts";
+import type { VmEnd } from "../bus/messages/index.ts";
+import type { CpuState } from "../cpu/state.ts";
+import { NO_FRAME } from "../mmu/address.ts";
+import type { GuestMemory } from "../mmu/guest-memory.ts";
+import type { AuditViolation, Pager, PagerName } from "../mmu/pager.ts";
+import type { ExitCounts } from "../switch/exit-counts.ts";
+import type { Vcpu } from "../switch/vcpu.ts";
+import { ConsoleOutputBuffer } from "./console.ts";
+import { VmEndedError } from "./errors.ts";
+import type { Machine } from "./machine.ts";
+import type { RunAsyncOptions, RunOptions, RunResult, VmStatus } from "./options.ts";
+import type { DeviceModels } from "./plant.ts";
+
+export interface VmEvents {
+  /** Bytes that the guest has sent, a line or less at a time. */
+  console: (bytes: Uint8Array) => void;
+  ended: (status: VmEnd, reason: string) => void;
+}
+
+export interface VmStats {
+  /** Retired since power-on. */
+  readonly instructions: number;
+  readonly virtualNs: number;
+  readonly exits: Readonly<ExitCounts>;
+  /** Machine frames that the pager holds for tables; 0 once the vm has ended. */
+  readonly pagerFrames: number;
+}
+
+/** What a vm is made of, beside its actors. */
+export interface VmParts {
+  readonly machine: Machine;
+  readonly vcpu: Vcpu;
+  readonly addresses: VmAddresses;
+  readonly memory: GuestMemory;
+  readonly pager: Pager;
+  readonly devices: DeviceModels;
+}
+
+/** Changes a copy of one page of guest memory before it is hashed, e.g. to mask accessed and dirty bits. */
+export type PageNormaliser = (gfn: number, words: Uint32Array) => void;
+
+/** Terminal side of the console. */
+export interface VmConsole {
+  /** Types at the console. Strings are sent as UTF-8. Throws VmEndedError. */
+  write(input: string | Uint8Array): void;
+  /** The latest output, a character a byte (at least the last MiB). */
+  readonly text: string;
+}
+
+/** One virtual machine, as its embedder sees it. */
+export class Vm extends EventEmitter<VmEvents> {
+  readonly name: string;
+  readonly pager: PagerName;
+  readonly machine: Machine;
+  readonly addresses: VmAddresses;
+  readonly memory: GuestMemory;
+  readonly devices: DeviceModels;
+  readonly console: VmConsole;
+  /** @internal */
+  readonly vcpu: Vcpu;
+  /** @internal */
+  readonly output: ConsoleOutputBuffer;
+  readonly #pager: Pager;
+  #booted = false;
+  #end: { readonly status: VmEnd; readonly reason: string; readonly error: unknown } | undefined;
+  #released = false;
+
+  /** Made by `machine.createVm`. */
+  constructor(parts: VmParts) {
+    super();
+    this.machine = parts.machine;
+    this.vcpu = parts.vcpu;
+    this.name = parts.vcpu.name;
+    this.pager = parts.pager.name;
+    this.addresses = parts.addresses;
+    this.memory = parts.memory;
+    this.devices = parts.devices;
+    this.#pager = parts.pager;
+    this.output = new ConsoleOutputBuffer((bytes) => this.emit("console", bytes));
+    const self = this;
+    this.console = {
+      write: (input) => this.#type(input),
+      get text() {
+        return self.output.text;
+      },
+    };
+  }
+
+  get status(): VmStatus {
+    if (this.#end !== undefined) return this.#end.status;
+    if (!this.#booted) return "created";
+    if (!this.vcpu.ready) return "paused";
+    return this.vcpu.asleep ? "waiting" : "running";
+  }
+
+  /** Why it has ended, in words. */
+  get reason(): string | undefined {
+    return this.#end?.reason;
+  }
+
+  /** What an actor threw, when it has ended as failed. */
+  get error(): unknown {
+    return this.#end?.error;
+  }
+
+  /** It has ended and given everything back. */
+  get ended(): boolean {
+    return this.#released;
+  }
+
+  /** Runs this vm (and with it the others of the machine) until something worth coming back for. See RunOptions, RunResult. */
+  run(options: RunOptions = {}): RunResult {
+    return this.machine.run(this, options);
+  }
+
+  /** The same, giving the event loop its turn every few milliseconds. */
+  runAsync(options: RunAsyncOptions = {}): Promise<RunResult> {
+    return this.machine.runAsync(this, options);
+  }
+
+  /** Takes effect between two instructions, at the next run or step. */
+  pause(): void {
+    this.#demandLive("pause");
+    this.machine.bus.post(MACHINE, this.addresses.vm, { type: "vm.pause" });
+  }
+
+  resume(): void {
+    this.#demandLive("resume");
+    this.machine.bus.post(MACHINE, this.addresses.vm, { type: "vm.resume" });
+  }
+
+  /** Ends it, at the next run or step. Harmless when it has ended. */
+  kill(reason = "killed by its owner"): void {
+    if (this.#end === undefined)
+      this.machine.bus.post(MACHINE, this.addresses.vm, { type: "vm.kill", reason });
+  }
+
+  /** Checks every invariant of the pager, and tells the bus (`shadow.audited`). Throws VmEndedError. */
+  audit(): AuditViolation[] {
+    this.#demandLive("audit");
+    const violations = this.#pager.audit();
+    this.machine.bus.announce(this.addresses.shadow, { type: "shadow.audited", violations });
+    return violations;
+  }
+
+  stats(): VmStats {
+    return {
+      instructions: this.vcpu.retired,
+      virtualNs: this.vcpu.time.nowNs(),
+      exits: { ...this.vcpu.exits },
+      pagerFrames: this.#released ? 0 : this.#pager.framesHeld,
+    };
+  }
+
+  /** Calls `look` with this vm's registers on the CPU, whosever are there now. Throws VmEndedError. */
+  withState<Result>(look: (state: CpuState) => Result): Result {
+    this.#demandLive("look at the registers");
+    return this.machine.withLoaded(this.vcpu, look);
+  }
+
+  /** SHA-256 over guest memory in the order of gfn, in hexadecimal. Throws VmEndedError. */
+  memoryHash(normalise?: PageNormaliser): string {
+    this.#demandLive("hash the memory");
+    const hash = createHash("sha256");
+    const { machine, p2m } = this.memory;
+    const copy = new Uint32Array(1024);
+    p2m.table.forEach((mfn, gfn) => {
+      if (mfn === NO_FRAME) return;
+      const first = mfn * 1024;
+      if (normalise === undefined) hash.update(machine.u8.subarray(mfn * 4096, mfn * 4096 + 4096));
+      else {
+        copy.set(machine.u32.subarray(first, first + 1024));
+        normalise(gfn, copy);
+        hash.update(copy);
+      }
+    });
+    return hash.digest("hex");
+  }
+
+  /** @internal `vm.boot` was posted. */
+  markBooted(): void {
+    this.#booted = true;
+  }
+
+  /** @internal The supervisor has decided. */
+  markRetired(status: VmEnd, reason: string, error: unknown): void {
+    this.#end ??= { status, reason, error };
+  }
+
+  /** @internal Gives the frames back. */
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#pager.dispose();
+    this.memory.p2m.dispose();
+    this.output.flush();
+    if (this.#end !== undefined) this.emit("ended", this.#end.status, this.#end.reason);
+  }
+
+  #type(input: string | Uint8Array): void {
+    this.#demandLive("write to the console");
+    const bytes = typeof input === "string" ? new TextEncoder().encode(input) : Uint8Array.from(input);
+    this.machine.bus.post(MACHINE, this.addresses.uart, { type: "console.input", bytes });
+  }
+
+  #demandLive(what: string): void {
+    if (this.#end !== undefined) throw new VmEndedError(this.name, what, this.#end.status, this.#end.reason);
+  }
+}
