@@ -21,7 +21,7 @@ export const nop: Semantics = () => {};
 const Feature = { tsc: 4, msr: 5, sep: 11 } as const;
 const REGISTERS = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 const CONTROL_REGISTERS = [0, 2, 3, 4] as const;
-const HINT_NOPS = [0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f] as const;
+const HINT_NOPS = [0x0d, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f] as const;
 
 /** REP with CMPS and SCAS may do nothing and then keeps the flags: hence flags both read and written. */
 const strings: readonly OpcodeLine[] = [

@@ -1,9 +1,8 @@
 import { afterAll, describe, expect, it } from "vitest";
-import type { OpcodeLine } from "../../../src/cpu/instructions/line.ts";
 import { FLAGS_ALL } from "../../../src/cpu/instructions/line.ts";
 import { Flag } from "../../../src/cpu/state.ts";
 import { decodeWhole, type Executed, execute } from "./support/execute.ts";
-import { randomCase, straightLines } from "./support/forms.ts";
+import { nameOf, randomCase, straightLines } from "./support/forms.ts";
 import { type NativeCase, NativeProcessor, type NativeResult } from "./support/native.ts";
 import { Random } from "./support/random.ts";
 import { followsUndefinedFlags, undefinedFlags, undefinedResult } from "./support/undefined.ts";
@@ -43,15 +42,11 @@ function describeCase(one: NativeCase): string {
   return `${bytes} with registers ${regs}, flags ${one.eflags.toString(16)}`;
 }
 
-function nameOf(line: OpcodeLine): string {
-  const operands = line.operands.map(({ code }) => code).join(",");
-  const opcode = `${line.map === "0f" ? "0F " : ""}${line.opcode.toString(16).toUpperCase()}`;
-  const group = line.extension === undefined ? "" : ` /${line.extension}`;
-  return `${opcode}${group} ${line.mnemonic} ${operands} ${line.only ?? ""}${line.count ?? ""}`.trim();
-}
+/** Of the hint NOPs, newer AMD processors refuse 0F 0D with a register. */
+const COMPARED = straightLines.filter(({ map, opcode }) => map === "one" || opcode !== 0x0d);
 
 describe.skipIf(!native)("integer semantics agree with this machine's processor", () => {
-  it.each(straightLines.map((line, n) => ({ line, n, name: nameOf(line) })))("$name", ({ line, n }) => {
+  it.each(COMPARED.map((line, n) => ({ line, n, name: nameOf(line) })))("$name", ({ line, n }) => {
     const random = new Random(0x9e3779b9 + n);
     const cases = Array.from({ length: CASES_PER_LINE }, () => randomCase(line, random));
     const results = (native as NativeProcessor).run(cases);

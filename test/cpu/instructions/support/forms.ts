@@ -8,6 +8,14 @@ export const straightLines: readonly OpcodeLine[] = OPCODE_LINES.filter(
   (line) => line.semantics !== undefined && line.endsBlock !== true,
 );
 
+/** A line as a test name: opcode, mnemonic, operands. */
+export function nameOf(line: OpcodeLine): string {
+  const operands = line.operands.map(({ code }) => code).join(",");
+  const opcode = `${line.map === "0f" ? "0F " : ""}${line.opcode.toString(16).toUpperCase()}`;
+  const group = line.extension === undefined ? "" : ` /${line.extension}`;
+  return `${opcode}${group} ${line.mnemonic} ${operands} ${line.only ?? ""}${line.count ?? ""}`.trim();
+}
+
 /** Middle of the data: what pointers aim at. */
 const MIDDLE = DATA_ADDRESS + 2 * DATA_WORDS;
 const EDI = 7;
@@ -70,7 +78,7 @@ function aim(line: OpcodeLine, memory: boolean, regs: number[], data: number[], 
       regs[5] = MIDDLE;
       break;
     case "xlat":
-      regs[0] = ((regs[0] as number) & ~0xff) | random.below(64);
+      regs[0] = (((regs[0] as number) & ~0xff) | random.below(64)) >>> 0;
       regs[3] = DATA_ADDRESS;
       break;
     case "bt":
