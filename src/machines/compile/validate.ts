@@ -1,8 +1,9 @@
 /** Refuses what the compiler does not support, naming the state that uses it. */
 
-import type { AnyStateMachine, AnyStateNode } from "xstate";
+import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from "xstate";
 import { allNodes, type Builtin, nameOf, pathOf } from "./collect.ts";
 import { ChartCompileError } from "./errors.ts";
+import { isBelow } from "./tree.ts";
 
 const COMPILED_ACTIONS = new Set(["xstate.assign", "xstate.raise"]);
 
@@ -38,10 +39,25 @@ function defectsOf(node: AnyStateNode, machine: AnyStateMachine): string[] {
     const where = transition.eventType === "" ? "always" : `on '${transition.eventType}'`;
     if (transition.eventType.startsWith("xstate.after.")) continue;
     checkActions(transition.actions, where);
+    const own = ownHistoryOf(transition);
+    if (own !== undefined)
+      defects.push(
+        `${where}: leads to history '${own.key}' of a state that it comes from; XState enters wrong states then, name the state`,
+      );
     const defect = transition.guard === undefined ? undefined : guardDefect(transition.guard, machine, []);
     if (defect !== undefined) defects.push(`${where}: ${defect}`);
   }
   return defects;
+}
+
+/** A history among the targets that the transition itself records, because it comes from within. */
+function ownHistoryOf(transition: AnyTransitionDefinition): AnyStateNode | undefined {
+  const source = transition.source as AnyStateNode;
+  return (transition.target as AnyStateNode[] | undefined)?.find(
+    (target) =>
+      target.type === "history" &&
+      (source === target.parent || isBelow(source, target.parent as AnyStateNode)),
+  );
 }
 
 function isDelayedBookkeeping(action: unknown): boolean {
