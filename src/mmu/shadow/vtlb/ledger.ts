@@ -9,12 +9,16 @@ const pageOf = (gva: number): number => gva >>> PAGE_SHIFT;
  * missed drop shows. Time is a counter that every demand moves on; an entry filled at time t has missed a demand made later than t.
  */
 export class InvalidationLedger {
-  #now = 1;
+  #now: number;
   #all = 0;
   #nonGlobal = 0;
   /** Last demand for each page, and for any page of each slot. */
   readonly #pages = new Uint32Array(1 << 20);
   readonly #slots = new Uint32Array(1 << 10);
+
+  constructor(now = 1) {
+    this.#now = now;
+  }
 
   /** Stamp for what is filled now. */
   get now(): number {
@@ -47,7 +51,7 @@ export class InvalidationLedger {
     return filledAt < this.#all || filledAt < (page as number) || (!global && filledAt < this.#nonGlobal);
   }
 
-  /** True when the stamps are nearly used up (32 bits): drop everything, then `restart`. */
+  /** True when the stamps (32 bits) are nearly used up: drop everything, then `restart`. */
   get exhausted(): boolean {
     return this.#now >= 0xfffffff0;
   }

@@ -43,7 +43,7 @@ export class VtlbPager implements Pager {
   exhaustions = 0;
   readonly context: PagerContext;
   readonly tables: ShadowTables;
-  readonly ledger = new InvalidationLedger();
+  readonly ledger: InvalidationLedger = new InvalidationLedger();
   /** CR0 and CR4 bits under which the present entries were filled. */
   #filledUnder: number;
   #staleEntries = 0;
@@ -104,21 +104,18 @@ export class VtlbPager implements Pager {
   contextChanged(change: TranslationChange): number {
     if (change === "cr3") {
       this.ledger.demandNonGlobal();
-      return this.dropForCr3();
+      return this.dropForCr3() + this.#renewLedger();
     }
     if (this.pagingBits() === this.#filledUnder) return 0;
     this.#filledUnder = this.pagingBits();
     this.ledger.demandAll();
-    return this.dropEverything();
+    return this.dropEverything() + this.#renewLedger();
   }
 
   invalidatePage(gva: Gva): void {
     this.ledger.demandPage(gva);
     this.dropPage(gva);
-    if (this.ledger.exhausted) {
-      this.dropEverything();
-      this.ledger.restart();
-    }
+    this.#renewLedger();
   }
 
   audit(): AuditViolation[] {
@@ -207,6 +204,14 @@ export class VtlbPager implements Pager {
     this.#filledUnder = bits;
     this.ledger.demandAll();
     this.dropEverything();
+  }
+
+  /** Starts the ledger anew when its stamps run out (once in 2^32 demands); returns the number of leaves dropped for it. */
+  #renewLedger(): number {
+    if (!this.ledger.exhausted) return 0;
+    const dropped = this.dropEverything();
+    this.ledger.restart();
+    return dropped;
   }
 
   #fillLarge(gva: Gva, entry: number): void {
