@@ -27,7 +27,10 @@ export interface Instruction {
   displacement: number;
   /** Segment of the memory operand in encoding order (0 ES 1 CS 2 SS 3 DS 4 FS 5 GS), override or default. */
   segment: number;
-  /** First and second immediate, as i32 (sign-extended where the operand code says so; far pointer: offset, selector). */
+  /**
+   * First and second immediate, as i32: branch displacements sign-extended, everything else zero-extended from its width (which for a byte
+   * that is sign-extended to the operand size is the operand size). Far pointer: offset, selector.
+   */
   immediate: number;
   immediate2: number;
 }

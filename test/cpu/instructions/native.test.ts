@@ -8,7 +8,7 @@ import { Random } from "./support/random.ts";
 import { followsUndefinedFlags, undefinedFlags, undefinedResult } from "./support/undefined.ts";
 
 const SIGFPE = 8;
-const CASES_PER_LINE = 200;
+const CASES_PER_LINE = 120;
 
 const native = NativeProcessor.build();
 const exact = followsUndefinedFlags();
