@@ -52,6 +52,10 @@ function store(path: string, directory: string, elf: Uint8Array): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     mkdirSync(directory, { recursive: true });
+  } catch {
+    return;
+  }
+  try {
     writeFileSync(temporary, Buffer.concat([elf, createHash("sha256").update(elf).digest()]));
     renameSync(temporary, path);
   } catch {
