@@ -22,10 +22,18 @@ export class BlockDecoder {
   private lastSecond = -1;
   private readonly stale: number;
 
-  constructor(state: CpuState, frames: number, handlers: HandlerTable, helpers: HelperNumbers, tlb: Tlb) {
+  /** `features`: CPUID leaf 1 EDX; opcodes of features that it lacks are undefined. */
+  constructor(
+    state: CpuState,
+    frames: number,
+    handlers: HandlerTable,
+    helpers: HelperNumbers,
+    tlb: Tlb,
+    features: number,
+  ) {
     this.state = state;
     this.stale = handlers.special.stale;
-    this.translator = new Translator(state, handlers, new Decoder(), helpers);
+    this.translator = new Translator(state, handlers, new Decoder(features), helpers);
     this.cache = new CodeCache(state.u32, frames, this.stale, {
       marked: (frame) => tlb.revokeWrite(L.PHYS_BASE + frame * 4096),
       dropped: (frame) => this.dropScratch(frame),

@@ -93,7 +93,14 @@ export class Cpu implements Processor, Core, AccessMonitor {
     const helpers = new HelperRegistry(OPCODE_LINES);
     this.helperTable = helpers.table;
     this.handlers = new HandlerTable(OPCODE_LINES, machine.memory, this);
-    this.blocks = new BlockDecoder(this.state, machine.frames, this.handlers, helpers, this.tlb);
+    this.blocks = new BlockDecoder(
+      this.state,
+      machine.frames,
+      this.handlers,
+      helpers,
+      this.tlb,
+      this.cpuid.features,
+    );
     this.memory.attach(this.blocks.cache);
     this.reset();
   }

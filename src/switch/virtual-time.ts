@@ -12,7 +12,11 @@ export interface TimeScale {
   readonly tscMHz: number;
 }
 
-export const DEFAULT_TIME_SCALE: TimeScale = { nsPerInstruction: 1, ioNs: 1000, tscMHz: 1000 };
+/**
+ * A processor of 100 MIPS, about what the engine reaches, with a time-stamp counter of 1 GHz. Guests wait by the clock: at 1 ns an
+ * instruction half of a Linux boot would be delay loops.
+ */
+export const DEFAULT_TIME_SCALE: TimeScale = { nsPerInstruction: 10, ioNs: 1000, tscMHz: 1000 };
 
 /** A setting of the time scale is not a whole number in its range. */
 export class TimeScaleError extends Error {
