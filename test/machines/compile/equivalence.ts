@@ -47,7 +47,7 @@ export interface EquivalenceOptions {
   /** Guards whose answers are explored; the others always say no. Default: all of them. */
   readonly guardNames?: readonly string[];
   readonly input?: unknown;
-  /** How often one guard may say yes in one macrostep (default 2): an unlimited yes would make `always` go round. */
+  /** How often one guard may say yes in one macrostep (default 1): an unlimited yes would make `always` go round. */
   readonly maxYes?: number;
   /** Upper bound for the edges that are walked; beyond it the proof fails. Default 200,000. */
   readonly limit?: number;
@@ -108,7 +108,7 @@ export class Pair {
   constructor(machine: AnyStateMachine, options: EquivalenceOptions = {}) {
     this.uses = collectUses(machine);
     this.#free = new Set(options.guardNames ?? this.uses.guards);
-    this.#maxYes = options.maxYes ?? 2;
+    this.#maxYes = options.maxYes ?? 1;
     const actions = Object.fromEntries(
       [...this.uses.actions].map((name) => [
         name,

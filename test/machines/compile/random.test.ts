@@ -9,7 +9,7 @@ describe("random charts", () => {
     let moves = 0;
     fc.assert(
       fc.property(randomChart, randomWalk, (chart, walk) => {
-        const pair = new Pair(chart);
+        const pair = new Pair(chart, { maxYes: 2 });
         let at = pair.compareInitial([], undefined);
         for (const { type, answers } of walk) {
           if (at === null || at.interpreted.status !== "active") break;

@@ -1,0 +1,9 @@
+/** `npm run docs`: writes docs/charts.md and docs/messages.md from the source. `test/docs.test.ts` checks them. */
+
+import { writeFileSync } from "node:fs";
+import { generatedDocs } from "./docs-files.ts";
+
+for (const { file, text } of generatedDocs()) {
+  writeFileSync(file, text);
+  console.log(`wrote ${file.pathname}`);
+}
