@@ -1,10 +1,13 @@
+import { ARITHMETIC_FLAGS, Flag } from "../state.ts";
 import { add, subtract } from "./add.ts";
 import { compareOrdered, compareUnordered, Order } from "./compare.ts";
 import { divide } from "./divide.ts";
-import { DE, IE, ZE } from "./flags.ts";
+import { C0, C2, C3, DE, IE, ZE } from "./flags.ts";
 import { isNan, setIndefinite } from "./float80.ts";
 import { multiply } from "./multiply.ts";
 import type { Unit } from "./unit.ts";
+
+const OF_SF_AF = Flag.OF | Flag.SF | Flag.AF;
 
 /** Computes `result` from `a` (ST(0)) and `b` (the other operand) for a ModRM.reg of the arithmetic opcodes; 2 and 3 are comparisons. */
 function operate(unit: Unit, operation: number): void {
@@ -97,13 +100,20 @@ function finishCompare(unit: Unit, order: number, pops: number): void {
   if (go) for (let n = 0; n < pops; n++) unit.pop();
 }
 
-/** FCOMI, FUCOMI: the order goes to ZF (C3), PF (C2) and CF (C0); OF, SF and AF are cleared. */
+/**
+ * FCOMI, FUCOMI: the order goes to ZF (C3), PF (C2) and CF (C0), unless an unmasked invalid operation was met; OF, SF and AF are
+ * cleared always.
+ */
 export function compareToFlags(unit: Unit, i: number, ordered: boolean, pops: number): void {
   const order = orderOf(unit, i, ordered);
-  if (!unit.settle()) return;
-  const flags = (order & 0x4000 ? 0x40 : 0) | (order & 0x400 ? 4 : 0) | (order & 0x100 ? 1 : 0);
-  unit.eflags = (unit.eflags & ~0x8d5) | flags;
-  if (pops) unit.pop();
+  const go = unit.settle();
+  if (!go && unit.env.flags & IE) {
+    unit.eflags &= ~OF_SF_AF;
+    return;
+  }
+  const flags = (order & C3 ? Flag.ZF : 0) | (order & C2 ? Flag.PF : 0) | (order & C0 ? Flag.CF : 0);
+  unit.eflags = (unit.eflags & ~ARITHMETIC_FLAGS) | flags;
+  if (go && pops) unit.pop();
 }
 
 function orderOf(unit: Unit, i: number, ordered: boolean): number {

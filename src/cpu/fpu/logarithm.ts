@@ -12,13 +12,13 @@ import {
   unpacked,
 } from "./operands.ts";
 import { bitLength, type Environment, roundBig } from "./rounding.ts";
-import { atanh, CONSTANT_BITS, constantAt, expm1, LN2 } from "./series.ts";
+import { atanh, CONSTANT_BITS, expm1, LN2 } from "./series.ts";
 
 const X = unpacked();
 const Y = unpacked();
 /** Significant bits aimed at before the final rounding. */
 const WORKING = 128;
-/** 1/√2 as a 64-bit significand: where the reduction of a logarithm's argument turns. */
+/** 2^64/√2: the significand where the reduction of a logarithm's argument turns. */
 const ROOT_HALF = 0xb504f333f9de6484n;
 
 /** F2XM1: out = 2^a - 1 for -1 <= a <= 1. Outside that the manual leaves the result undefined; here it is `a`. */
@@ -96,7 +96,7 @@ export function logarithm(env: Environment, a: Float80, y: Float80, out: Float80
   let m = significand(x); // 2^63 <= m < 2^64, m / 2^63 in [1, 2)
   let unit = 1n << 63n;
   const exact = m === unit;
-  if (m >> 1n >= ROOT_HALF) {
+  if (m >= ROOT_HALF) {
     power++;
     unit <<= 1n;
   }
@@ -159,16 +159,19 @@ export function logarithmPlusOne(env: Environment, a: Float80, y: Float80, out: 
   if (f + power < 63) fixed >>= BigInt(63 - f - power);
   if (signA) fixed = -fixed;
   const one = 1n << BigInt(f);
-  let argument = one + fixed;
+  let numerator = fixed;
+  let denominator = (one << 1n) + fixed;
   let whole = 0;
-  while (argument > one << 1n) {
-    argument >>= 1n;
-    whole++;
+  if (power >= -1) {
+    // Away from 1 the whole part is taken out of 1 + a, as the series would converge badly.
+    let argument = one + fixed;
+    whole = bitLength(argument) - f - 1;
+    argument = whole >= 0 ? argument >> BigInt(whole) : argument << BigInt(-whole);
+    numerator = argument - one;
+    denominator = argument + one;
   }
-  const z = ((whole === 0 ? fixed : argument - one) << BigInt(f)) / (argument + one);
-  const log =
-    (atanh(z, f) << BigInt(CONSTANT_BITS + 1)) / constantAt(LN2, CONSTANT_BITS) +
-    (BigInt(whole) << BigInt(f));
+  const series = atanh((numerator << BigInt(f)) / denominator, f);
+  const log = (series << BigInt(CONSTANT_BITS + 1)) / LN2 + (BigInt(whole) << BigInt(f));
   finish(env, v, log, f, false, out);
 }
 

@@ -5,10 +5,12 @@ import { type Environment, normalisePack } from "./rounding.ts";
 
 const X = unpacked();
 const Y = unpacked();
+/** Instead of condition codes when the result is a NaN: C2 is cleared, C0 and C3 stay. */
+export const NO_QUOTIENT = -1;
 
 /**
  * FPREM (`nearest` quotient false: truncated) and FPREM1 (true: IEEE). out = a - b × q. Returns the condition codes: C2 when
- * only a partial reduction was done, else the low quotient bits in C0 (bit 2), C3 (bit 1) and C1 (bit 0).
+ * only a partial reduction was done, else the low quotient bits in C0 (bit 2), C3 (bit 1) and C1 (bit 0); or NO_QUOTIENT.
  */
 export function partialRemainder(
   env: Environment,
@@ -17,10 +19,10 @@ export function partialRemainder(
   nearest: boolean,
   out: Float80,
 ): number {
-  if (propagateNan(env, a, b, out)) return 0;
+  if (propagateNan(env, a, b, out)) return NO_QUOTIENT;
   if (isInfinity(a) || isZero(b)) {
     invalid(env, out);
-    return 0;
+    return NO_QUOTIENT;
   }
   if (isInfinity(b)) {
     noteDenormal(env, a);

@@ -1,6 +1,6 @@
 import { Vector } from "../core.ts";
 import { compareOrdered, Order } from "./compare.ts";
-import { C0, C1, C2, C3, CONDITION, IE, Rounding, SF } from "./flags.ts";
+import { C0, C1, C2, C3, CONDITION, Rounding, SF } from "./flags.ts";
 import {
   BIAS,
   copy,
@@ -16,7 +16,7 @@ import {
 import { roundToIntegral } from "./integral.ts";
 import { exponential, logarithm, logarithmPlusOne } from "./logarithm.ts";
 import { load } from "./memory-forms.ts";
-import { partialRemainder } from "./remainder.ts";
+import { NO_QUOTIENT, partialRemainder } from "./remainder.ts";
 import type { Environment } from "./rounding.ts";
 import { extract, scale } from "./scale.ts";
 import { squareRoot } from "./square-root.ts";
@@ -199,7 +199,7 @@ function scaleTop(unit: Unit): void {
 }
 
 function remainder(unit: Unit, nearest: boolean): void {
-  let codes = 0;
+  let codes = NO_QUOTIENT;
   if (unit.isEmpty(0) || unit.isEmpty(1)) {
     unit.underflow();
     setIndefinite(unit.result);
@@ -209,10 +209,8 @@ function remainder(unit: Unit, nearest: boolean): void {
     codes = partialRemainder(unit.env, unit.a, unit.b, nearest, unit.result);
   }
   const go = unit.settle();
-  if (unit.env.flags & IE) {
-    if ((unit.env.flags & SF) === 0) unit.status &= ~C2;
-    else unit.status &= ~C2;
-  } else if (go) {
+  if (!go || codes === NO_QUOTIENT) unit.status &= ~C2;
+  else {
     unit.setCondition(codes);
     if (codes & C1) unit.status |= C1;
   }
@@ -221,16 +219,14 @@ function remainder(unit: Unit, nearest: boolean): void {
 
 /** FSIN and FCOS: out of range leaves the operand and sets C2. */
 function trigonometric(unit: Unit, operation: (env: Environment, a: Float80, out: Float80) => void): void {
+  unit.status &= ~C2;
   unit.read(0, unit.a);
   if (!unit.isEmpty(0) && refuse(unit)) return;
   unary(unit, operation);
 }
 
 function refuse(unit: Unit): boolean {
-  if (!outOfRange(unit.a)) {
-    unit.status &= ~C2;
-    return false;
-  }
+  if (!outOfRange(unit.a)) return false;
   unit.status = (unit.status & ~C1) | C2;
   return true;
 }
@@ -240,6 +236,7 @@ function trigonometricPushing(
   unit: Unit,
   operation: (env: Environment, a: Float80, first: Float80, second: Float80) => void,
 ): void {
+  unit.status &= ~C2;
   if (pushFault(unit)) return;
   unit.read(0, unit.a);
   if (refuse(unit)) return;

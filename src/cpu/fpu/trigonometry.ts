@@ -65,8 +65,18 @@ function pack(env: Environment, value: bigint, f: number, out: Float80): void {
 }
 
 function quadrantSine(quadrant: number): bigint {
-  const value = quadrant & 1 ? cosine(reduced.angle, reduced.f) : sine(reduced.angle, reduced.f);
+  const { angle, f } = reduced;
+  const value = quadrant & 1 ? below(cosine(angle, f), 1n << BigInt(f)) : below(sine(angle, f), angle);
   return quadrant & 2 ? -value : value;
+}
+
+/**
+ * A series whose further terms vanish gives the first one, which the true value stays below in magnitude: a last bit less makes
+ * directed rounding and underflow come out right.
+ */
+function below(value: bigint, bound: bigint): bigint {
+  if (value !== bound) return value;
+  return value < 0n ? value + 1n : value - 1n;
 }
 
 /** FSIN of an operand that is not out of range. */
@@ -180,7 +190,7 @@ export function fpatan(env: Environment, x: Float80, y: Float80, out: Float80): 
   const denominator = steep ? mv : mu;
   const shift = f + power;
   const tangent = shift >= 0 ? (numerator << BigInt(shift)) / denominator : 0n;
-  let angle = atan(tangent, f);
+  let angle = below(atan(tangent, f), tangent);
   const pi = constantAt(PI, f);
   if (steep) angle = left ? (pi >> 1n) + angle : (pi >> 1n) - angle;
   else if (left) angle = pi - angle;
