@@ -129,9 +129,8 @@ function widthOf(target: Operand, source: Operand | undefined): Width {
   return width;
 }
 
-/** The form of a MOV to or from a segment, control or debug register; undefined for all others. */
+/** The form of a MOV from a segment register, or to or from a control or debug register; undefined for all others. */
 function specialMove(target: unknown, source: unknown): string | undefined {
-  if (isSegmentRegister(target)) return "Mov_Sreg_rm16";
   if (isSegmentRegister(source)) return "Mov_rm16_Sreg";
   for (const kind of ["cr", "dr"]) {
     if (typeof target === "string" && target.startsWith(kind)) return `Mov_${kind}_r32`;
@@ -155,6 +154,8 @@ export class GuestBuilder extends Assembly {
     target: GeneralRegister | MemoryReference | SegmentRegister | ControlRegister | DebugRegister,
     source: Operand | SegmentRegister | ControlRegister | DebugRegister,
   ): this {
+    if (isSegmentRegister(target))
+      return this.selector("Mov_Sreg_", source as Operand, [{ register: target }]);
     const special = specialMove(target, source);
     if (special) return this.form(special, [operandOf(target, 32), operandOf(source, 32)]);
     const to = target as GeneralRegister | MemoryReference;
@@ -351,10 +352,10 @@ export class GuestBuilder extends Assembly {
     return this.table("Sidt", address);
   }
   lldt(source: GeneralRegister | MemoryReference): this {
-    return this.form("Lldt_rm16", [operandOf(source, 16)]);
+    return this.selector("Lldt_", source);
   }
   ltr(source: GeneralRegister | MemoryReference): this {
-    return this.form("Ltr_rm16", [operandOf(source, 16)]);
+    return this.selector("Ltr_", source);
   }
   invlpg(address: MemoryReference): this {
     return this.form("Invlpg_m", [{ memory: address }]);
@@ -405,6 +406,14 @@ export class GuestBuilder extends Assembly {
   private form(name: string, operands: readonly EncodedOperand[]): this {
     const bits = this.mode;
     return this.emit((resolve) => createInstruction(name, operands, bits, resolve));
+  }
+
+  /** A selector is read from 16 bits, whose register 32-bit code names by its 32 bits, to need no prefix. */
+  private selector(name: string, source: Operand, before: readonly EncodedOperand[] = []): this {
+    const kind = this.mode === 32 ? "r32m16" : "rm16";
+    const isShort = typeof source === "string" && this.mode === 32 && registerWidth(source) === 16;
+    const operand = isShort ? { register: `e${source}` } : operandOf(source, 16);
+    return this.form(`${name}${kind}`, [...before, operand]);
   }
 
   private binary(

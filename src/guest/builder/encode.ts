@@ -43,6 +43,10 @@ function displacementSize(memory: MemoryReference, bits: Bits): number {
 
 export function memoryOperand(memory: MemoryReference, bits: Bits, resolve: Resolve): MemoryOperand {
   const { base, index, scale, displacement, segment } = memory;
+  // iced would leave the scale out without a word: 16-bit addresses have none.
+  if (scale !== undefined && scale !== 1 && index?.length === 2) {
+    throw new GuestBuilderError(`The 16-bit index ${index} cannot be scaled.`);
+  }
   const value = displacement === undefined ? 0 : resolve(displacement) | 0;
   const size = displacementSize(memory, bits);
   return new MemoryOperand(
@@ -113,12 +117,8 @@ function dispatch(
   };
   const withMemory = (index: number, create: (memory: MemoryOperand) => Instruction): Instruction => {
     const { memory } = operands[index] as { readonly memory: MemoryReference };
-    const operand = memoryOperand(memory, bits, resolve);
-    try {
-      return create(operand);
-    } finally {
-      operand.free();
-    }
+    // iced takes the operand over and frees it.
+    return create(memoryOperand(memory, bits, resolve));
   };
   switch (shape) {
     case "":

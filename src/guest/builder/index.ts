@@ -1,5 +1,11 @@
 export type { GuestProgram } from "./assembly.ts";
-export { type BranchTarget, type Condition, GuestBuilder, type RepeatPrefix } from "./builder.ts";
+export {
+  type BranchTarget,
+  type Condition,
+  GuestBuilder,
+  type PlainMnemonic,
+  type RepeatPrefix,
+} from "./builder.ts";
 export {
   type CodeOptions,
   codeSegment,
