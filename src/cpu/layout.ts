@@ -141,10 +141,10 @@ export const TLB_INVALID = 1;
 
 /** Hash of blocks: BLOCKS_ENTRIES entries of 16 bytes: hpa of the first byte, mode, block address, spare. */
 export const BLOCKS_BASE = 0x40000;
-export const BLOCKS_ENTRIES = 0x10000;
+export const BLOCKS_ENTRIES = 0x20000;
 export const BLOCKS_ENTRY_SIZE = 16;
 
-export const ARENA_BASE = 0x200000;
+export const ARENA_BASE = 0x280000;
 export const PHYS_BASE = 0x2000000;
 /** End of the arena for cached blocks; from there to PHYS_BASE blocks cut short by the end of a burst are decoded. */
 export const SCRATCH_BASE = PHYS_BASE - 0x4000;
