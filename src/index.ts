@@ -1,13 +1,19 @@
 /** Umbra, to be embedded: make a machine, put vms on it, run them, watch every message. */
 
+export * as actors from "./actors/index.ts";
 export type { MessageBus } from "./actors/stage.ts";
+export { createTestStage } from "./actors/test-stage.ts";
 export type { Envelope } from "./bus/envelope.ts";
 export type * from "./bus/messages/index.ts";
+export { createTestBus, type ExpectedMessage, type TestBus } from "./bus/test-bus.ts";
 export { CpuState } from "./cpu/state.ts";
 export { OutOfFrames } from "./mmu/frames.ts";
 export { GuestMemory } from "./mmu/guest-memory.ts";
 export { type AuditViolation, PAGER_NAMES, type PagerName } from "./mmu/pager.ts";
-export type { TimeScale } from "./switch/virtual-time.ts";
+export { RunQueue } from "./switch/run-queue.ts";
+export { Vcpu, type VcpuSettings } from "./switch/vcpu.ts";
+export { DEFAULT_TIME_SCALE, type TimeScale, VirtualTime } from "./switch/virtual-time.ts";
+export { WorldSwitch } from "./switch/world-switch.ts";
 export {
   MachineBusyError,
   MachineFailedError,

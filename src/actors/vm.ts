@@ -6,6 +6,8 @@ import type { Stage } from "./stage.ts";
 export interface VmParts {
   readonly addresses: VmAddresses;
   readonly vcpu: number;
+  /** The vcpu is about to be handed to the Switcher for the first time. */
+  readonly started: () => void;
   /** The supervisor has decided: nothing more will run; resources are still held. */
   readonly retired: (status: VmEnd, reason: string, error: unknown) => void;
   /** Stop the other actors and give every frame back. */
@@ -21,7 +23,10 @@ export function addVm(stage: Stage, parts: VmParts) {
   let reason = "";
   return stage.add(addresses.vm, vmChart, (self) => ({
     actions: {
-      start: () => self.post(SWITCHER, { type: "sched.ready", vcpu }),
+      start: () => {
+        parts.started();
+        self.post(SWITCHER, { type: "sched.ready", vcpu });
+      },
       suspend: () => self.post(SWITCHER, { type: "sched.suspend", vcpu }),
       resume: () => self.post(SWITCHER, { type: "sched.ready", vcpu }),
       retire: ({ event }) => {

@@ -45,7 +45,7 @@ export class RunQueue {
       const at = (this.#next + i) % count;
       const vcpu = this.#vcpus[at] as Vcpu;
       if (!vcpu.runnable) continue;
-      this.#next = (at + 1) % count;
+      this.#next = at + 1;
       this.renewSlice(vcpu);
       return vcpu;
     }

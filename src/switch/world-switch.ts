@@ -8,6 +8,8 @@ import type { Vcpu } from "./vcpu.ts";
 export class WorldSwitch {
   readonly #processor: Processor;
   #loaded: Vcpu | undefined;
+  /** Who was loaded last, also after it has been taken off. */
+  latest: Vcpu | undefined;
   /** World switches so far. */
   count = 0;
 
@@ -34,6 +36,7 @@ export class WorldSwitch {
     processor.flushTlbAll();
     vcpu.liveRetired = () => processor.retired;
     this.#loaded = vcpu;
+    this.latest = vcpu;
     this.count++;
     return before;
   }

@@ -65,7 +65,7 @@ export class Machine {
     this.processor = (options.processor ?? ((memory) => new Cpu(memory)))(this.memory);
     this.#worldSwitch = new WorldSwitch(this.processor);
     this.bus = new Bus<Message>({
-      now: () => this.#worldSwitch.loaded?.time.nowNs() ?? 0,
+      now: () => this.#worldSwitch.latest?.time.nowNs() ?? 0,
       onFault: (fault) => this.#contain(fault),
       ...(options.busCapacity !== undefined && { capacity: options.busCapacity }),
     });
@@ -186,6 +186,7 @@ export class Machine {
       addVm(stage, {
         addresses,
         vcpu: vcpu.index,
+        started: () => vm.markStarted(),
         retired: (status, reason, error) => vm.markRetired(status, reason, error),
         release: () => this.#release(vm),
         output: (byte) => vm.output.put(byte),
@@ -194,7 +195,6 @@ export class Machine {
       this.#wirings.push({ vcpu, addresses, routes });
       this.#vms.set(vcpu.name, vm);
       this.bus.post(MACHINE, addresses.vm, { type: "vm.boot" });
-      vm.markBooted();
       return vm;
     } catch (error) {
       dismantle(stage, addresses);

@@ -64,7 +64,7 @@ export class Vm extends EventEmitter<VmEvents> {
   /** @internal */
   readonly output: ConsoleOutputBuffer;
   readonly #pager: Pager;
-  #booted = false;
+  #started = false;
   #end: { readonly status: VmEnd; readonly reason: string; readonly error: unknown } | undefined;
   #released = false;
 
@@ -91,7 +91,7 @@ export class Vm extends EventEmitter<VmEvents> {
 
   get status(): VmStatus {
     if (this.#end !== undefined) return this.#end.status;
-    if (!this.#booted) return "created";
+    if (!this.#started) return "created";
     if (!this.vcpu.ready) return "paused";
     return this.vcpu.asleep ? "waiting" : "running";
   }
@@ -180,9 +180,9 @@ export class Vm extends EventEmitter<VmEvents> {
     return hash.digest("hex");
   }
 
-  /** @internal `vm.boot` was posted. */
-  markBooted(): void {
-    this.#booted = true;
+  /** @internal It may run. */
+  markStarted(): void {
+    this.#started = true;
   }
 
   /** @internal The supervisor has decided. */

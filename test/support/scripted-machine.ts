@@ -1,5 +1,5 @@
-import type { Envelope, Message } from "../../src/index.ts";
 import { EBX } from "../../src/cpu/layout.ts";
+import type { Envelope, Message } from "../../src/index.ts";
 import { createMachine, type Machine } from "../../src/vm/machine.ts";
 import type { MachineOptions, VmOptions } from "../../src/vm/options.ts";
 import type { Vm } from "../../src/vm/vm.ts";
@@ -37,6 +37,7 @@ export function scriptedMachine(
       name: String.fromCharCode(97 + index),
       pager: "vtlb",
       memoryMiB: 4,
+      time: { nsPerInstruction: 1, ioNs: 1000, tscMHz: 1000 },
       ...vmOptions,
       boot: (memory, state) => {
         state.set(EBX, index);

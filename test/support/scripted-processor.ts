@@ -92,7 +92,8 @@ export class ScriptedProcessor implements Processor {
     const { reason, register, value } = this.#record;
     this.deeds.push(`perform ${reason}`);
     this.retired++;
-    if (reason === "controlRegister") this.state.set(register === 0 ? CR0 : register === 3 ? CR3 : CR4, value);
+    if (reason === "controlRegister")
+      this.state.set(register === 0 ? CR0 : register === 3 ? CR3 : CR4, value);
   }
 
   skip(): void {
