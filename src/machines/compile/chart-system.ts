@@ -47,22 +47,32 @@ export class ChartSystem {
     this.root.stop();
   }
 
-  /** XState does not tell whether a system has inspectors, so its door for them counts who goes in and out. */
+  /**
+   * XState does not tell whether a system has inspectors, so its door for them counts who goes in and out. One that
+   * throws would throw into the actor that it inspects: it is shown out.
+   */
   #countInspectors(): void {
     const system = this.system;
     const attach = system.inspect;
     system.inspect = (inspector) => {
-      const subscription = attach(inspector);
+      const next = typeof inspector === "function" ? inspector : inspector.next?.bind(inspector);
+      const subscription = attach((event) => {
+        try {
+          next?.(event);
+        } catch (error) {
+          detach();
+          console.error("An inspector threw and was detached:", error);
+        }
+      });
       this.#inspectors++;
       let attached = true;
-      return {
-        unsubscribe: () => {
-          if (!attached) return;
-          attached = false;
-          this.#inspectors--;
-          subscription.unsubscribe();
-        },
+      const detach = () => {
+        if (!attached) return;
+        attached = false;
+        this.#inspectors--;
+        subscription.unsubscribe();
       };
+      return { unsubscribe: detach };
     };
   }
 }

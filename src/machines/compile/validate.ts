@@ -39,10 +39,10 @@ function defectsOf(node: AnyStateNode, machine: AnyStateMachine): string[] {
     const where = transition.eventType === "" ? "always" : `on '${transition.eventType}'`;
     if (transition.eventType.startsWith("xstate.after.")) continue;
     checkActions(transition.actions, where);
-    const own = ownHistoryOf(transition);
-    if (own !== undefined)
+    const history = ownHistoryOf(transition);
+    if (history !== undefined)
       defects.push(
-        `${where}: leads to history '${own.key}' of a state that it comes from; XState enters wrong states then, name the state`,
+        `${where}: leads to history '${history.key}' of a state that it comes from; XState enters wrong states then, name the state`,
       );
     const defect = transition.guard === undefined ? undefined : guardDefect(transition.guard, machine, []);
     if (defect !== undefined) defects.push(`${where}: ${defect}`);
