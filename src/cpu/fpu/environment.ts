@@ -1,5 +1,6 @@
 import * as L from "../layout.ts";
 import { Mode } from "../modes.ts";
+import type { CpuState } from "../state.ts";
 import { BUSY, CONTROL_DEFAULT, ES, EXCEPTIONS, SF } from "./flags.ts";
 import { type Float80, float80, Kind, kindOf } from "./float80.ts";
 import type { Unit } from "./unit.ts";
@@ -8,6 +9,12 @@ import type { Unit } from "./unit.ts";
 const CONTROL_WRITABLE = 0x1f3f;
 const CONTROL_FIXED = 0x0040;
 const scratch: Float80 = float80();
+
+/** State after RESET (SDM vol. 3, table 9-1): unlike FNINIT, exceptions unmasked, 24-bit precision, registers in use and zero. */
+export function resetFpu(state: CpuState): void {
+  state.u32.fill(0, L.FPU_REGS >> 2, (L.FPU_LAST_OPCODE >> 2) + 1);
+  state.set(L.FPU_CONTROL, CONTROL_FIXED);
+}
 
 /** FNINIT: the registers keep their contents but are tagged empty. */
 export function initialise(unit: Unit): void {

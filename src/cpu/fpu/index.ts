@@ -7,6 +7,8 @@ import { executeMemoryForm } from "./memory-forms.ts";
 import { executeRegisterForm } from "./register-forms.ts";
 import { Unit } from "./unit.ts";
 
+export { resetFpu } from "./environment.ts";
+
 /**
  * What becomes of a pending exception when CR0.NE is 0: the processor asserts FERR# and, unless IGNNE# is asserted, waits before the
  * instruction for an interrupt. True: IGNNE# is asserted, go on; false: begin the instruction anew later.

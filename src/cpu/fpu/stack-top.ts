@@ -133,8 +133,7 @@ function test(unit: Unit): void {
 
 function examine(unit: Unit): void {
   unit.read(0, unit.a);
-  const codes: Record<Kind, number> = EXAMINED;
-  const bits = unit.isEmpty(0) ? C3 | C0 : codes[kindOf(unit.a)];
+  const bits = unit.isEmpty(0) ? C3 | C0 : EXAMINED[kindOf(unit.a)];
   unit.status = (unit.status & ~(CONDITION | C1)) | bits | (unit.a.se & SIGN ? C1 : 0);
 }
 

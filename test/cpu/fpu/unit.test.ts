@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Core, HelperOp } from "../../../src/cpu/core.ts";
 import { Outcome } from "../../../src/cpu/core.ts";
-import { attachFerr, fwait } from "../../../src/cpu/fpu/index.ts";
+import { attachFerr, fwait, resetFpu } from "../../../src/cpu/fpu/index.ts";
 import * as L from "../../../src/cpu/layout.ts";
 import { Cr0 } from "../../../src/cpu/state.ts";
 import { FpuBench, TestFault } from "./bench-core.ts";
@@ -126,6 +126,15 @@ describe("faulting operands", () => {
     expect(snapshot()).toEqual(before);
     expect(bench.ram[0x100]).toBe(0);
   });
+});
+
+test("RESET leaves all registers in use and zero, FNINIT empties them", () => {
+  resetFpu(bench.state);
+  bench.memory(0xd9, 6, 0x200);
+  expect([0, 4, 8].map((at) => bench.view.getUint16(0x200 + at, true))).toEqual([0x40, 0, 0x5555]);
+  bench.register(0xdb, 0xe3);
+  bench.memory(0xd9, 6, 0x200);
+  expect([0, 4, 8].map((at) => bench.view.getUint16(0x200 + at, true))).toEqual([0x37f, 0, 0xffff]);
 });
 
 describe("undefined encodings", () => {
