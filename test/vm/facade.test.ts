@@ -171,7 +171,7 @@ describe("createVm", () => {
     );
     expect(machine.frames.freeFrames).toBe(free);
     expect(machine.createVm({ name: "x", pager: "vtlb", memoryMiB: 4, boot: () => {} }).status).toBe(
-      "running",
+      "created",
     );
   });
 
