@@ -86,7 +86,7 @@ export const isMemoryOperand = (code: Operand["code"], memory: boolean): boolean
 /** Turns the semantics of one form into the statements of its handler. The handler's parameter is the micro-op's address. */
 export class ColdContext implements SemanticsContext {
   readonly width: Width;
-  readonly op: Expr = { kind: "local", type: "i32", index: 0 };
+  op: Expr = { kind: "local", type: "i32", index: 0 };
   readonly printer: FunctionPrinter;
   readonly statements: Stmt[] = [];
   /** What the semantics turned out to use; decides which variants of the handler exist. */
@@ -98,8 +98,10 @@ export class ColdContext implements SemanticsContext {
   private sink: Stmt[] = this.statements;
   private ended = false;
   private memoryAddress: Expr | undefined;
-  private readonly line: OpcodeLine;
-  private readonly form: Form;
+  private line: OpcodeLine;
+  private form: Form;
+  /** Flags set earlier in the same handler: a branch fused to the instruction that sets them need not load them back. */
+  private known: { readonly zr?: Expr; readonly sp?: Expr; readonly aux?: Expr } = {};
   private readonly routines: Routines;
 
   constructor(line: OpcodeLine, form: Form, routines: Routines) {
@@ -119,6 +121,21 @@ export class ColdContext implements SemanticsContext {
   generate(): Uint8Array {
     this.line.semantics?.(this);
     if (!this.ended) this.next();
+    return this.printer.print(this.statements);
+  }
+
+  /**
+   * The same for two instructions in a row, the second a conditional branch: one handler, started at the first one's micro-op. The first must
+   * not write memory (its store could drop the code of the second).
+   */
+  generateFused(branch: OpcodeLine): Uint8Array {
+    this.line.semantics?.(this);
+    if (this.ended) throw new Error(`${this.line.mnemonic} ends its handler and cannot be fused`);
+    this.op = this.let(add(this.op, i32(Op.OP_SIZE)));
+    this.line = branch;
+    this.form = { ...this.form, width: 32, address: Op.AddressKind.none };
+    (this as { width: Width }).width = 32;
+    branch.semantics?.(this);
     return this.printer.print(this.statements);
   }
 
@@ -230,24 +247,27 @@ export class ColdContext implements SemanticsContext {
   setFlags(zr: Expr, sp: Expr, aux: Expr): void {
     this.setsFlags = true;
     if (this.form.flagsDead) return;
-    this.setState(L.FLAG_ZR, zr);
-    this.setState(L.FLAG_SP, sp);
-    this.setState(L.FLAG_AUX, aux);
+    this.known = { zr: this.let(zr), sp: this.let(sp), aux: this.let(aux) };
+    this.setState(L.FLAG_ZR, this.known.zr as Expr);
+    this.setState(L.FLAG_SP, this.known.sp as Expr);
+    this.setState(L.FLAG_AUX, this.known.aux as Expr);
   }
 
   setAux(aux: Expr): void {
     this.setsFlags = true;
-    if (!this.form.flagsDead) this.setState(L.FLAG_AUX, aux);
+    if (this.form.flagsDead) return;
+    this.known = { ...this.known, aux: this.let(aux) };
+    this.setState(L.FLAG_AUX, this.known.aux as Expr);
   }
 
   flagZr(): Expr {
-    return this.state(L.FLAG_ZR);
+    return this.known.zr ?? this.state(L.FLAG_ZR);
   }
   flagSp(): Expr {
-    return this.state(L.FLAG_SP);
+    return this.known.sp ?? this.state(L.FLAG_SP);
   }
   flagAux(): Expr {
-    return this.state(L.FLAG_AUX);
+    return this.known.aux ?? this.state(L.FLAG_AUX);
   }
 
   let(value: Expr): Expr {
@@ -272,6 +292,7 @@ export class ColdContext implements SemanticsContext {
 
   when(condition: Expr, then: () => void, otherwise?: () => void): void {
     const outer = this.sink;
+    const known = this.known;
     // The address must exist on both sides of the join.
     if (this.form.address !== Op.AddressKind.none) this.operandAddress();
     const thenList: Stmt[] = [];
@@ -281,9 +302,12 @@ export class ColdContext implements SemanticsContext {
     const endedThen = this.ended;
     this.ended = false;
     this.sink = elseList;
+    this.known = known;
     otherwise?.();
     const endedElse = this.ended;
     this.sink = outer;
+    // What either side set is not known after the join.
+    if (!endedThen || !endedElse) this.known = {};
     this.sink.push({ kind: "if", condition, then: thenList, else: elseList });
     this.ended = endedThen && endedElse;
   }

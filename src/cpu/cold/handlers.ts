@@ -72,6 +72,9 @@ export class HandlerTable {
   private readonly slots: Int32Array;
   private readonly facts: Uint8Array;
   private readonly lineNumbers = new Map<OpcodeLine, number>();
+  /** Handler of form (row) fused with a conditional branch (column: its line's place among the branches), 0 none. */
+  private readonly fused = new Map<number, Int32Array>();
+  private readonly branchNumbers = new Map<OpcodeLine, number>();
 
   constructor(lines: readonly OpcodeLine[], memory: WebAssembly.Memory, imports: HandlerImports) {
     this.slots = new Int32Array(lines.length << FORM_BITS).fill(-1);
@@ -141,6 +144,11 @@ export class HandlerTable {
       this.lineNumbers.set(line, number);
       if (line.semantics !== undefined) this.addForms(line, number, routines, slot);
     });
+    const branches = lines.filter(isFusedBranch);
+    for (const branch of branches) this.branchNumbers.set(branch, this.branchNumbers.size);
+    lines.forEach((line, number) => {
+      if (FUSED_TESTS.has(line.mnemonic)) this.addFused(line, number, branches, routines, slot);
+    });
     const pages = memory.buffer.byteLength >>> 16;
     const module = new WebAssembly.Module(builder.build(pages, 65536));
     const instance = new WebAssembly.Instance(module, {
@@ -165,6 +173,41 @@ export class HandlerTable {
   }
   fact(form: number): number {
     return this.facts[form] as number;
+  }
+
+  /** Handler that does the instruction of `form` and the conditional branch after it, or 0. */
+  fusedHandler(form: number, branch: OpcodeLine): number {
+    const number = this.branchNumbers.get(branch);
+    return number === undefined ? 0 : (this.fused.get(form)?.[number] ?? 0);
+  }
+
+  private addFused(
+    line: OpcodeLine,
+    number: number,
+    branches: readonly OpcodeLine[],
+    routines: Routines,
+    slot: (code: Uint8Array) => number,
+  ): void {
+    const storing = line.operands[0]?.access !== "r";
+    for (const width of widthsOf(line)) {
+      for (const address of addressKindsOf(line)) {
+        if (width === 16 || address === Op.AddressKind.prepared) continue;
+        if (storing && address !== Op.AddressKind.none) continue;
+        const form: Form = { width, address, addressWidth: 32, flatStack: true, flagsDead: false };
+        const bySemantics = new Map<unknown, number>();
+        const row = new Int32Array(branches.length);
+        branches.forEach((branch, column) => {
+          // Short and long branches of one condition differ in decoding only.
+          const key = branch.mnemonic;
+          const known =
+            bySemantics.get(key) ?? slot(new ColdContext(line, form, routines).generateFused(branch));
+          bySemantics.set(key, known);
+          row[column] = known;
+        });
+        for (const flags of [form, { ...form, flatStack: false }])
+          this.fused.set(formIndex(number, flags), row);
+      }
+    }
   }
 
   private addForms(
@@ -213,6 +256,13 @@ function formIndex(lineNumber: number, form: Form): number {
     (form.addressWidth === 16 ? 1 : 0)
   );
 }
+
+/** Instructions that commonly set the flags for a branch right behind them. */
+const FUSED_TESTS: ReadonlySet<string> = new Set(["cmp", "test", "and", "sub", "dec", "inc", "add", "or"]);
+/** Conditional branches worth fusing: all but those on OF and PF. */
+const isFusedBranch = (line: OpcodeLine): boolean =>
+  line.operands[0]?.code[0] === "J" &&
+  /^j(b|nb|ae|z|nz|e|ne|be|nbe|a|s|ns|l|nl|ge|le|nle|g)$/.test(line.mnemonic);
 
 /** Widths that a line's forms come in: byte lines 8, lines that follow the operand size 16 and 32. */
 function widthsOf(line: OpcodeLine): readonly Width[] {

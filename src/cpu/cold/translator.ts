@@ -40,6 +40,9 @@ export class Translator {
   /** Micro-op whose flags nothing has seen yet, and the handler it gets if they are overwritten first. */
   private pendingFlags = 0;
   private pendingHandler = 0;
+  /** Micro-op and form of the generated instruction emitted last, for fusing it with a branch. */
+  private lastOp = 0;
+  private lastForm = 0;
   private readonly views: TranslatorViews;
   private readonly handlers: HandlerTable;
   private readonly decoder: Decoder;
@@ -123,6 +126,7 @@ export class Translator {
     this.opCount = 0;
     this.instructionCount = 0;
     this.pendingFlags = 0;
+    this.lastOp = 0;
   }
 
   private finish(byteCount: number): void {
@@ -256,8 +260,14 @@ export class Translator {
     i32[(op + Op.OP_IMM) >> 2] = isBranch ? offset + i.length + i.immediate : i.immediate;
     if (isBranch) {
       i32[(op + Op.OP_DST) >> 2] = this.frame;
+      if (width === 32 && this.lastOp !== 0 && this.lastOp === op - Op.OP_SIZE) {
+        const fused = this.handlers.fusedHandler(this.lastForm, line);
+        if (fused !== 0) i32[(this.lastOp + Op.OP_HANDLER) >> 2] = fused;
+      }
       return;
     }
+    this.lastOp = op;
+    this.lastForm = form;
     let field = Op.OP_DST;
     for (const operand of line.operands) {
       if (!isEncodedRegister(operand.code, i.memory)) continue;
