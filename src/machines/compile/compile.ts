@@ -120,26 +120,45 @@ class CompiledChart implements ConfigurationSpace {
   #step(snapshot: ChartSnapshot, event: EventObject): ChartSnapshot {
     const configuration = ChartSnapshot.configurationOf(snapshot, this.machine) ?? this.#adopt(snapshot);
     const row = configuration.rows.get(event.type) ?? configuration.row(event.type);
-    let args: CallArgs = { context: snapshot.context, event };
+    const args: CallArgs = { context: snapshot.context, event };
     const plan = row.only !== undefined ? row.only : row.select(args);
     if (snapshot.status === "active") {
       if (plan === null) {
         if (!configuration.hasAlways && !row.isError) return snapshot;
-      } else if (plan.simple) {
-        const { ops } = plan;
-        for (let i = 0; i < ops.length; i++) {
-          const op = ops[i]!;
-          if (op.kind === "action") {
-            if (op.call !== null)
-              op.call(args, typeof op.params === "function" ? op.params(args) : op.params);
-          } else if (op.kind === "assign") {
-            args = { context: assigned(op, args), event };
-          }
-        }
-        return this.#snapshot(plan.next, args.context);
-      }
+      } else if (plan.plain) return this.#plainSteps(snapshot, plan, args);
     }
     return this.#macrostep(snapshot, configuration, event, plan, row.isError, null);
+  }
+
+  /** HOT: a plain plan, and what `always` transitions follow it. The rest is done as soon as one is not plain. */
+  #plainSteps(snapshot: ChartSnapshot, first: Plan, start: CallArgs): ChartSnapshot {
+    let args = start;
+    let plan = first;
+    for (let steps = 1; ; steps++) {
+      const { ops, next } = plan;
+      for (let i = 0; i < ops.length; i++) {
+        const op = ops[i]!;
+        if (op.kind === "action") {
+          if (op.call !== null) op.call(args, typeof op.params === "function" ? op.params(args) : op.params);
+        } else if (op.kind === "assign") {
+          args = { context: assigned(op, args), event: args.event };
+        }
+      }
+      // An `always` transition that changes nothing would be enabled again for ever.
+      if (!next.hasAlways || (steps > 1 && !plan.changes)) return this.#snapshot(next, args.context);
+      const always = steps > this.#limit ? null : next.selectAlways(args);
+      if (always?.plain) {
+        plan = always;
+        continue;
+      }
+      if (always === null && steps <= this.#limit) return this.#snapshot(next, args.context);
+      const run = startOf(snapshot, next, args.event as EventObject);
+      run.context = args.context;
+      if (always === null) throw this.#loopError(run);
+      this.#microstep(run, always, null);
+      this.#rest(run, null);
+      return this.#snapshotOf(run);
+    }
   }
 
   /** XState's way: actions through the scope's executor, every microstep shown to inspectors. */

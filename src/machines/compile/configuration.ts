@@ -18,8 +18,10 @@ export interface Plan {
   readonly next: Configuration;
   readonly moved: boolean;
   readonly finished: boolean;
-  /** True when running the actions and assignments in order is all there is to it, and the chart rests after it. */
-  readonly simple: boolean;
+  /** True when running the actions and assignments in order is all there is to it. */
+  readonly plain: boolean;
+  /** True when it changes the snapshot in XState's sense: by moving, assigning or finishing. */
+  readonly changes: boolean;
   /** What XState's inspection shows as the transitions of the step. */
   readonly transitions: readonly AnyTransitionDefinition[];
 }
@@ -69,7 +71,7 @@ export class Configuration {
   readonly rows = new Map<string, Row>();
   readonly #space: ConfigurationSpace;
   readonly #plans: PlanTree = { plan: null, next: new Map() };
-  #always: readonly (readonly Candidate[])[] | undefined;
+  #always: ((args: CallArgs) => Plan | null) | undefined;
 
   constructor(space: ConfigurationSpace, nodes: readonly AnyStateNode[], history: History) {
     this.#space = space;
@@ -87,14 +89,40 @@ export class Configuration {
 
   /** The plan for the `always` transitions that are enabled; null: the chart rests. */
   selectAlways(args: CallArgs): Plan | null {
-    this.#always ??= this.#alwaysCandidates();
-    const enabled: AnyTransitionDefinition[] = [];
-    for (const candidates of this.#always) {
-      const found = firstEnabled(candidates, args);
-      if (found !== null && !enabled.includes(found)) enabled.push(found);
-    }
-    if (enabled.length === 0) return null;
-    return this.#plan(withoutConflicts(enabled, new Set(this.nodes), this.history));
+    this.#always ??= this.#alwaysSelector();
+    return this.#always(args);
+  }
+
+  /** Only states of several regions can have transitions that are enabled together, and may be in conflict. */
+  #alwaysSelector(): (args: CallArgs) => Plan | null {
+    const chains = this.#alwaysCandidates();
+    const [first] = chains;
+    if (first === undefined) return () => null;
+    if (chains.length === 1) return this.#selectFirst(first);
+    return (args) => {
+      const enabled: AnyTransitionDefinition[] = [];
+      for (const candidates of chains) {
+        const found = firstEnabled(candidates, args);
+        if (found !== null && !enabled.includes(found)) enabled.push(found);
+      }
+      if (enabled.length === 0) return null;
+      if (enabled.length === 1) return this.#plan(enabled);
+      return this.#plan(withoutConflicts(enabled, new Set(this.nodes), this.history));
+    };
+  }
+
+  /** Of candidates that exclude each other, the plan for the first that is enabled. */
+  #selectFirst(chain: readonly Candidate[]): (args: CallArgs) => Plan | null {
+    const plans: (Plan | null)[] = chain.map(() => null);
+    return (args) => {
+      for (let i = 0; i < chain.length; i++) {
+        const { guard, transition } = chain[i]!;
+        if (guard !== null && !passes(guard, transition, args)) continue;
+        plans[i] ??= this.#plan([transition]);
+        return plans[i]!;
+      }
+      return null;
+    };
   }
 
   #addRow(type: string): Row {
@@ -124,20 +152,7 @@ export class Configuration {
       const plan = this.#plan([first.transition]);
       return { only: plan, isError, select: () => plan };
     }
-    const plans: (Plan | null)[] = chain.map(() => null);
-    return {
-      only: undefined,
-      isError,
-      select: (args) => {
-        for (let i = 0; i < chain.length; i++) {
-          const { guard, transition } = chain[i]!;
-          if (guard !== null && !passes(guard, transition, args)) continue;
-          plans[i] ??= this.#plan([transition]);
-          return plans[i]!;
-        }
-        return null;
-      },
-    };
+    return { only: undefined, isError, select: this.#selectFirst(chain) };
   }
 
   #plan(transitions: readonly AnyTransitionDefinition[]): Plan {
@@ -216,7 +231,8 @@ export function makePlan(
     next,
     moved: steps.moved,
     finished: steps.finished,
-    simple: !next.hasAlways && steps.ops.every((op) => op.kind === "action" || op.kind === "assign"),
+    plain: steps.ops.every((op) => op.kind === "action" || op.kind === "assign"),
+    changes: steps.moved || steps.ops.some((op) => op.kind === "assign" || op.kind === "finish"),
     transitions,
   };
 }
