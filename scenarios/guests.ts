@@ -4,7 +4,7 @@
  *     npm run guests [-- --refresh] [--json]
  */
 import { parseArgs } from "node:util";
-import { fetchDebianGuest } from "../src/guest/debian/fetch.ts";
+import { DEBIAN_FLAVOURS, fetchDebianGuest } from "../src/guest/debian/fetch.ts";
 import { GuestFetchError, mebibytes } from "../src/guest/errors.ts";
 import { readImageFile } from "../src/guest/files.ts";
 import { unpackKernelCached } from "../src/guest/linux/unpack-cache.ts";
@@ -14,14 +14,16 @@ const HELP = `Usage: npm run guests [-- OPTIONS]
 Fetches Debian's linux-image-686 kernel and busybox-static with the machine's own apt, as any user, into a private cache
 (.cache/guests, or the folder that UMBRA_CACHE names), and unpacks the kernel there. Does nothing when it is there already.
 
-  --refresh   fetch again, for a newer kernel
-  --json      print one JSON object on the last line
-  --help      this text
+  --guest NAME  which kernel: 686 (default), or 686-pae, which has PAE page tables with execute-disable
+  --refresh     fetch again, for a newer kernel
+  --json        print one JSON object on the last line
+  --help        this text
 `;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
+      guest: { type: "string", default: "686" },
       refresh: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -31,7 +33,15 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
+  const flavour = DEBIAN_FLAVOURS.find((name) => name === values.guest);
+  if (flavour === undefined) {
+    process.stderr.write(
+      `guests: there is no guest "${values.guest}": choose one of ${DEBIAN_FLAVOURS.join(", ")}\n`,
+    );
+    return 2;
+  }
   const guest = await fetchDebianGuest({
+    flavour,
     refresh: values.refresh,
     onProgress: (line) => process.stderr.write(`guests: ${line}\n`),
   });

@@ -1,0 +1,148 @@
+/**
+ * Boots Linux: Debian's 686 kernel with a busybox initramfs, or images of your own.
+ *
+ *     npx tsx scenarios/boot-linux.ts --pager vtlb --until UMBRA-READY --json
+ */
+import { DONE_MARK, READY_MARK } from "../src/guest/initramfs/init-script.ts";
+import type { RunResult } from "../src/vm/options.ts";
+import { Audits } from "./support/audits.ts";
+import { ConsoleMatch } from "./support/console-match.ts";
+import { type CommonSettings, countOf, type FlagSpecs, type FlagValues, patternOf } from "./support/flags.ts";
+import { LINUX_FLAGS, linuxGuest } from "./support/linux.ts";
+import { inspect, scenarioMachine } from "./support/machine.ts";
+import { ProgressLine } from "./support/progress.ts";
+import { printJson, runScenario } from "./support/scenario.ts";
+import { Terminal } from "./support/terminal.ts";
+
+const DEFAULT_AUDIT_EXITS = 20_000;
+
+const FLAGS = {
+  ...LINUX_FLAGS,
+  until: {
+    type: "string",
+    value: "REGEX",
+    help: `stop when the console shows this (default: ${READY_MARK}; with --script "${DONE_MARK} rc=0"; none when interactive)`,
+  },
+  console: {
+    type: "boolean",
+    help: "connect stdin to the guest's console, and show its output even with --json; the default on a terminal when no --until, --script or --json is given",
+  },
+  "wall-clock": {
+    type: "boolean",
+    help: "the guest's date is the host's, and its idle time passes in real time (the latter always when interactive)",
+  },
+  "audit-exits": {
+    type: "string",
+    value: "N",
+    help: `exits between two audits of the pager (default: ${DEFAULT_AUDIT_EXITS}); there is always one at the end`,
+  },
+} as const satisfies FlagSpecs;
+
+type Flags = FlagValues<typeof FLAGS>;
+
+const READY_PATTERN = new RegExp(READY_MARK);
+const DONE_PATTERN = new RegExp(`${DONE_MARK} rc=0`);
+
+/** How an interactive session without --until may end and still be a success. */
+const ENDED_WELL: readonly RunResult["status"][] = ["stopped", "halted", "reset"];
+const END_WORDS: Partial<Record<RunResult["status"], string>> = {
+  stopped: "left by the user",
+  budget: "--max-instructions is reached",
+  waiting: "the guest waits for input",
+};
+
+const COMMAND = {
+  name: "scenarios/boot-linux.ts",
+  summary:
+    "Boots Linux under a pager. The guest is fetched the first time. The exit code is 0 exactly when what --until names was shown\n" +
+    "(interactively: when you leave with Ctrl-A x or the guest switches itself off).",
+  flags: FLAGS,
+};
+
+async function main(common: CommonSettings, flags: Flags): Promise<number> {
+  const interactive = isInteractive(common, flags);
+  const auditExits = flags["audit-exits"];
+  const every = auditExits === undefined ? DEFAULT_AUDIT_EXITS : countOf("audit-exits", auditExits);
+  const ownPattern = flags.until === undefined ? undefined : patternOf("until", flags.until);
+  const guest = await linuxGuest(flags, { keepShell: interactive });
+  const until = ownPattern ?? (interactive ? undefined : guest.hasScript ? DONE_PATTERN : READY_PATTERN);
+
+  const machine = scenarioMachine(common);
+  const inspector = await inspect(machine, common);
+  const vm = machine.createVm({
+    name: "linux",
+    pager: common.pager,
+    memoryMiB: common.memoryMiB,
+    boot: guest.boot,
+    ...(flags["wall-clock"] && { rtcEpochSeconds: Math.floor(Date.now() / 1000) }),
+  });
+  const progress = new ProgressLine(vm);
+  const show = (text: string | Uint8Array): void => {
+    progress.clear();
+    process.stdout.write(text);
+  };
+  const showsConsole = !common.json || flags.console === true;
+  if (showsConsole) vm.on("console", show);
+  const terminal = interactive ? new Terminal(vm, show) : undefined;
+
+  const audits = new Audits(vm, every);
+  const match = new ConsoleMatch(vm, until);
+  const startMs = performance.now();
+  let result: RunResult;
+  do {
+    result = await vm.runAsync({
+      ...(terminal && { signal: terminal.left }),
+      paced: interactive || flags["wall-clock"] === true,
+      until: () => {
+        audits.exit();
+        terminal?.afterExit();
+        return match.reached();
+      },
+      ...(Number.isFinite(common.maxInstructions) && {
+        budget: common.maxInstructions - vm.stats().instructions,
+      }),
+    });
+  } while (result.status === "waiting" && (await terminal?.input()) === true);
+  const wallMs = performance.now() - startMs;
+  terminal?.disconnect();
+  progress.stop();
+  audits.run();
+  inspector?.stop();
+
+  const { status, reason, instructions, virtualNs } = result;
+  const ok = audits.violations === 0 && (until === undefined ? ENDED_WELL.includes(status) : match.found);
+  if (showsConsole && !vm.console.text.endsWith("\n")) process.stdout.write("\n");
+  const mips = instructions / 1000 / wallMs;
+  if (common.json) {
+    printJson({
+      ok,
+      pager: common.pager,
+      reached: match.found,
+      status,
+      ...(reason !== undefined && { reason }),
+      wallMs: Math.round(wallMs),
+      instructions,
+      mips: Math.round(mips * 10) / 10,
+      virtualMs: virtualNs / 1e6,
+      exits: vm.stats().exits,
+      messages: machine.bus.lastSeq,
+      audit: { runs: audits.runs, violations: audits.violations, examples: audits.examples },
+      memoryHash: vm.reason === undefined ? vm.memoryHash() : null,
+    });
+  }
+  const figures =
+    `${(instructions / 1e6).toFixed(1)} M instructions in ${(wallMs / 1000).toFixed(1)} s (${mips.toFixed(0)} MIPS), ` +
+    `${machine.bus.lastSeq} messages, ${audits.runs} audits with ${audits.violations} violations`;
+  const end = match.found ? "reached" : (reason ?? END_WORDS[status] ?? status);
+  process.stderr.write(`boot-linux: ${ok ? "" : "NOT OK: "}${end}; ${figures}\n`);
+  for (const { rule, detail } of audits.examples) process.stderr.write(`boot-linux: ${rule}: ${detail}\n`);
+  return ok ? 0 : 1;
+}
+
+function isInteractive(common: CommonSettings, flags: Flags): boolean {
+  if (flags.console !== undefined) return flags.console;
+  if (common.json || flags.until !== undefined || flags.script !== undefined) return false;
+  return process.stdin.isTTY === true && process.stdout.isTTY === true;
+}
+
+await runScenario(COMMAND, ({ common, own }) => main(common, own));

@@ -1,0 +1,200 @@
+/** The flags of all scenarios, from one place. */
+import { type ParseArgsConfig, parseArgs } from "node:util";
+import { PAGER_NAMES, type PagerName } from "../../src/mmu/pager.ts";
+
+/** The command line is wrong. The message is one line; the scenario exits with code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** A flag as the help shows it and as `parseArgs` takes it. */
+export interface FlagSpec {
+  readonly type: "string" | "boolean";
+  /** What stands for the value in the help. */
+  readonly value?: string;
+  /** The value may be left out, and is then this text (`--trace`, `--trace=cpu`). */
+  readonly bare?: string;
+  readonly multiple?: boolean;
+  readonly help: string;
+}
+
+export type FlagSpecs = Readonly<Record<string, FlagSpec>>;
+type ValueOf<Spec extends FlagSpec> = Spec["type"] extends "boolean" ? boolean : string;
+export type FlagValues<Specs extends FlagSpecs> = { readonly [Name in keyof Specs]?: ValueOf<Specs[Name]> };
+
+export const COMMON_FLAGS = {
+  pager: {
+    type: "string",
+    value: "NAME",
+    help: `how the guest's memory is virtualised: ${PAGER_NAMES.join(", ")} (default: vtlb)`,
+  },
+  memory: {
+    type: "string",
+    value: "MIB",
+    help: "guest memory in MiB, or with a unit: 96M, 1G (default: 128)",
+  },
+  "max-instructions": {
+    type: "string",
+    value: "N",
+    help: "stop after so many guest instructions; 60e6 is understood",
+  },
+  trace: {
+    type: "string",
+    value: "FAMILY,…",
+    bare: "",
+    help: "print messages on stderr, of these families only if any are named (--trace=cpu,shadow)",
+  },
+  inspect: {
+    type: "string",
+    value: "PORT",
+    bare: "8080",
+    help: "show the live charts in a browser, at this port of the loopback interface (default: 8080)",
+  },
+  json: { type: "boolean", help: "print one JSON object on the last line of stdout" },
+  help: { type: "boolean", help: "this text" },
+} as const satisfies FlagSpecs;
+
+export interface CommonSettings {
+  readonly pager: PagerName;
+  readonly memoryMiB: number;
+  readonly maxInstructions: number;
+  /** undefined: no trace; empty: every family. */
+  readonly trace: readonly string[] | undefined;
+  /** Port, if the inspector is wanted. */
+  readonly inspect: number | undefined;
+  readonly json: boolean;
+}
+
+export interface ScenarioCommand<Specs extends FlagSpecs> {
+  /** As it is typed: `scenarios/boot-linux.ts`. */
+  readonly name: string;
+  readonly summary: string;
+  /** Of its own, beside the common ones. */
+  readonly flags: Specs;
+  /** How operands are called in the help; absent when there are none. */
+  readonly operands?: string;
+  /** Common flags that mean nothing to it. */
+  readonly without?: readonly (keyof typeof COMMON_FLAGS)[];
+}
+
+export interface ParsedCommand<Specs extends FlagSpecs> {
+  readonly common: CommonSettings;
+  readonly own: FlagValues<Specs>;
+  readonly operands: readonly string[];
+  readonly wantsHelp: boolean;
+}
+
+/** @throws UsageError for flags and values that nobody knows */
+export function parseCommand<Specs extends FlagSpecs>(
+  command: ScenarioCommand<Specs>,
+  args: readonly string[],
+): ParsedCommand<Specs> {
+  const specs = specsOf(command);
+  const options: NonNullable<ParseArgsConfig["options"]> = {};
+  for (const [name, spec] of Object.entries(specs)) options[name] = { type: spec.type };
+  let parsed: { values: Record<string, unknown>; positionals: string[] };
+  try {
+    parsed = parseArgs({
+      args: withBareValues(args, specs),
+      options,
+      allowPositionals: command.operands !== undefined,
+      strict: true,
+    }) as typeof parsed;
+  } catch (error) {
+    const [why] = (error as Error).message.split(/\. |\n/);
+    throw new UsageError(`${why?.replace(/\.$/, "")} (--help lists the flags)`);
+  }
+  const { values } = parsed;
+  return {
+    common: commonSettings(values),
+    own: values as FlagValues<Specs>,
+    operands: parsed.positionals,
+    wantsHelp: values["help"] === true,
+  };
+}
+
+export function helpText<Specs extends FlagSpecs>(command: ScenarioCommand<Specs>): string {
+  const rows = Object.entries(specsOf(command)).map(([name, spec]) => {
+    const value = spec.value ?? "VALUE";
+    const shown = spec.type === "boolean" ? "" : spec.bare === undefined ? ` ${value}` : `[=${value}]`;
+    return [`--${name}${shown}`, spec.help] as const;
+  });
+  const width = Math.max(...rows.map(([left]) => left.length)) + 2;
+  const lines = rows.map(([left, help]) => `  ${left.padEnd(width)}${help}`);
+  const operands = command.operands === undefined ? "" : ` ${command.operands}`;
+  return `Usage: npx tsx ${command.name} [FLAGS]${operands}\n\n${command.summary}\n\n${lines.join("\n")}\n`;
+}
+
+function specsOf(command: ScenarioCommand<FlagSpecs>): FlagSpecs {
+  const common = Object.entries(COMMON_FLAGS).filter(
+    ([name]) => !command.without?.includes(name as keyof typeof COMMON_FLAGS),
+  );
+  return { ...command.flags, ...Object.fromEntries(common) };
+}
+
+/** parseArgs knows no optional values: `--trace` becomes `--trace=`. */
+function withBareValues(args: readonly string[], specs: FlagSpecs): string[] {
+  const end = args.indexOf("--");
+  return args.map((arg, at) => {
+    if ((end >= 0 && at > end) || !arg.startsWith("--")) return arg;
+    const bare = specs[arg.slice(2)]?.bare;
+    return bare === undefined ? arg : `${arg}=${bare}`;
+  });
+}
+
+const DEFAULT_MEMORY_MIB = 128;
+
+function commonSettings(values: Readonly<Record<string, unknown>>): CommonSettings {
+  const text = (name: string) => values[name] as string | undefined;
+  const limit = text("max-instructions");
+  const inspect = text("inspect");
+  return {
+    pager: pagerNamed(text("pager") ?? "vtlb"),
+    memoryMiB: memoryOf(text("memory")),
+    maxInstructions: limit === undefined ? Number.POSITIVE_INFINITY : countOf("max-instructions", limit),
+    trace: text("trace")
+      ?.split(",")
+      .filter((family) => family !== ""),
+    inspect: inspect === undefined ? undefined : portOf(inspect),
+    json: values["json"] === true,
+  };
+}
+
+/** @throws UsageError */
+export function pagerNamed(name: string): PagerName {
+  if ((PAGER_NAMES as readonly string[]).includes(name)) return name as PagerName;
+  throw new UsageError(`unknown pager "${name}"; there are: ${PAGER_NAMES.join(", ")}`);
+}
+
+/** A whole number above 0; exponents are allowed. @throws UsageError */
+export function countOf(flag: string, text: string): number {
+  const count = /^\d+(\.\d+)?(e\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(count) || count < 1)
+    throw new UsageError(`--${flag} takes a whole number above 0, not "${text}"`);
+  return count;
+}
+
+function memoryOf(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_MEMORY_MIB;
+  const match = /^(\d+)([MG]?)$/i.exec(text);
+  const mib = match === null ? 0 : Number(match[1]) * (match[2]?.toUpperCase() === "G" ? 1024 : 1);
+  if (mib < 1 || mib > 3072)
+    throw new UsageError(`--memory takes MiB from 1 to 3072 (96, 96M, 1G), not "${text}"`);
+  return mib;
+}
+
+function portOf(text: string): number {
+  const port = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port >= 1 && port <= 65535))
+    throw new UsageError(`--inspect takes a port from 1 to 65535, not "${text}"`);
+  return port;
+}
+
+/** @throws UsageError */
+export function patternOf(flag: string, text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new UsageError(`--${flag}: ${(error as Error).message}`);
+  }
+}
