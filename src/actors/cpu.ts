@@ -45,6 +45,13 @@ export class CpuActor {
           },
           runBurst: () => {
             const vcpu = this.#vcpu as Vcpu;
+            if (vcpu.checkStalled()) {
+              vcpu.stopped = true;
+              const reason = `no instruction retired in ${vcpu.maxStalledExits} exits: the guest is stuck at eip 0x${processor.state.eip.toString(16)}`;
+              self.post(addressesOf(vcpu.name).vm, { type: "vm.kill", reason });
+              leave(vcpu, "kicked");
+              return;
+            }
             const budget = vcpu.burstBudget();
             if (budget <= 0) {
               leave(vcpu, "budget");

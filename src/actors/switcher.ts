@@ -220,6 +220,8 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           self.post(wiring.addresses.clock, { type: "clock.advance", nowNs: vcpu.time.nowNs() }),
         markHalted: () => {
           vcpu.halted = true;
+          // Whoever has work comes first; the jump to the next alarm can wait for the next turn.
+          vcpu.sliceEnd = vcpu.retired;
         },
         markAsleep: () => {
           vcpu.asleep = true;

@@ -7,6 +7,9 @@ import { VirtualTime } from "./virtual-time.ts";
 /** An engine's `run` takes at most this many instructions. */
 const LARGEST_BURST = 2 ** 30;
 
+/** More than one REP MOVS over all of a 32-bit address space takes, a page fault for each page on both sides. */
+const DEFAULT_MAX_STALLED_EXITS = 4_000_000;
+
 /** Whose next alarm limits a burst. */
 export interface AlarmSource {
   /** Virtual ns of the soonest alarm, undefined when none is armed. */
@@ -22,6 +25,8 @@ export interface VcpuSettings {
   readonly alarms: AlarmSource;
   /** Instructions after which the guest is killed. */
   readonly maxInstructions: number;
+  /** Exits in a row without a retired instruction after which the guest is killed. Default 4,000,000. */
+  readonly maxStalledExits?: number;
 }
 
 /**
@@ -63,17 +68,21 @@ export class Vcpu {
   /** Alarms that HLT jumped to since the last interrupt. */
   fruitlessJumps = 0;
 
+  readonly maxStalledExits: number;
   maxInstructions: number;
   /** Retired count at which the embedder wants to look again. */
   pauseAt = Number.POSITIVE_INFINITY;
   /** Retired count at which another vcpu may have the CPU. */
   sliceEnd = 0;
+  #retiredBefore = -1;
+  #idleExits = 0;
 
   constructor(settings: VcpuSettings) {
     this.index = settings.index;
     this.name = settings.name;
     this.alarms = settings.alarms;
     this.maxInstructions = settings.maxInstructions;
+    this.maxStalledExits = settings.maxStalledExits ?? DEFAULT_MAX_STALLED_EXITS;
     this.time = new VirtualTime(() => this.retired, settings.scale);
   }
 
@@ -98,6 +107,20 @@ export class Vcpu {
 
   get pauseReached(): boolean {
     return this.retired >= this.pauseAt;
+  }
+
+  /**
+   * To be called before each burst. True when the guest has made too many exits without retiring an instruction: it faults in
+   * its own fault handler, say, and would keep the monitor busy for ever without using up its instruction budget.
+   */
+  checkStalled(): boolean {
+    const retired = this.retired;
+    if (retired !== this.#retiredBefore) {
+      this.#retiredBefore = retired;
+      this.#idleExits = 0;
+      return false;
+    }
+    return ++this.#idleExits > this.maxStalledExits;
   }
 
   /** Instructions that the next burst may retire; 0 or less: something is due before any. */

@@ -110,6 +110,7 @@ export class Machine {
       scale: { ...DEFAULT_TIME_SCALE, ...options.time },
       alarms: wheel,
       maxInstructions,
+      ...(options.maxStalledExits !== undefined && { maxStalledExits: options.maxStalledExits }),
     });
     const p2m = new P2m(this.frames, memoryMiB * FRAMES_PER_MIB * 4096, name);
     const memory = new GuestMemory(this.memory, p2m);

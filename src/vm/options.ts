@@ -31,7 +31,9 @@ export interface VmOptions {
   readonly boot: Boot;
   /** Instructions after which the guest is killed. Default: none. */
   readonly maxInstructions?: number;
-  /** Default: 1 ns an instruction, 1000 ns a port access, a time-stamp counter of 1000 MHz. */
+  /** Exits in a row without a retired instruction after which the guest is killed. Default 4,000,000. */
+  readonly maxStalledExits?: number;
+  /** What is not given is as in DEFAULT_TIME_SCALE. */
   readonly time?: Partial<TimeScale>;
   /** What the real-time clock shows at power-on, in seconds since 1970. Default: the beginning of 2026, for repeatable runs. */
   readonly rtcEpochSeconds?: number;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { SchedSwitched } from "../../src/index.ts";
 import type { Gva } from "../../src/mmu/address.ts";
-import { hlt, initialisePic, input, out, sti } from "../support/pc-scripts.ts";
+import { eoi, hlt, initialisePic, input, iret, out, startTimer, sti } from "../support/pc-scripts.ts";
 import { scriptedMachine } from "../support/scripted-machine.ts";
 
 const SPIN: never[] = [];
@@ -41,6 +41,15 @@ describe("several vms on one CPU", () => {
     vms[1]?.run({ budget: 10_000 });
     expect(vms.map((vm) => vm.status)).toEqual(["waiting", "running"]);
     expect(vms[0]?.stats().instructions).toBe(2 + 1);
+  });
+
+  it("one that halts gives the rest of its slice to the others", () => {
+    const ticks = [...startTimer(1000), ...initialisePic(1), sti, hlt, eoi, iret, hlt, eoi, iret];
+    const { vms } = scriptedMachine([ticks, SPIN], {}, { timeSlice: 1_000_000 });
+    const [ticking, spinning] = vms;
+    ticking?.run({ until: (vm) => vm.stats().exits.hlt === 2 });
+    expect(ticking!.stats().instructions).toBeLessThan(100);
+    expect(spinning!.stats().instructions).toBe(1_000_000);
   });
 
   it("a paused one stands still, the others go on, and it goes on when resumed", () => {
@@ -100,6 +109,15 @@ describe("a vm that ends", () => {
       status: "killed",
       reason: expect.stringMatching(/instruction limit of 12345/),
       instructions: 12_345,
+    });
+  });
+
+  it("that exits without end and never retires an instruction is killed", () => {
+    const stuck = { reason: "io", port: 0x80, size: 1, after: 0, eip: 0 } as const;
+    const { vms } = scriptedMachine([new Array(200).fill(stuck)], { maxStalledExits: 100 });
+    expect(vms[0]?.run()).toMatchObject({
+      status: "killed",
+      reason: expect.stringMatching(/no instruction retired in 100 exits/),
     });
   });
 
