@@ -10,7 +10,13 @@ export {
   memoryPort,
 } from "./boots.ts";
 export * from "./builder/index.ts";
-export { type DebianGuest, type FetchOptions, fetchDebianGuest } from "./debian/fetch.ts";
+export {
+  DEBIAN_FLAVOURS,
+  type DebianFlavour,
+  type DebianGuest,
+  type FetchOptions,
+  fetchDebianGuest,
+} from "./debian/fetch.ts";
 export { GuestFetchError, GuestImageError } from "./errors.ts";
 export type { FlatImage } from "./flat.ts";
 export { type CpioEntry, writeCpio } from "./initramfs/cpio.ts";

@@ -24,9 +24,23 @@ import {
   readManifest,
 } from "./manifest.ts";
 
-const META_PACKAGE = "linux-image-686";
+/** Debian's two 32-bit kernels: two-level page tables, and PAE with execute-disable. */
+export const DEBIAN_FLAVOURS = ["686", "686-pae"] as const;
+export type DebianFlavour = (typeof DEBIAN_FLAVOURS)[number];
+
 const BUSYBOX_PACKAGE = "busybox-static";
-const GUEST_FOLDER = "debian-i386";
+
+/** What a flavour is called by Debian and in the cache. */
+interface FlavourNames {
+  /** Depends on the kernel of the day. */
+  readonly metaPackage: string;
+  readonly folder: string;
+}
+
+const FLAVOURS: Readonly<Record<DebianFlavour, FlavourNames>> = {
+  "686": { metaPackage: "linux-image-686", folder: "debian-i386" },
+  "686-pae": { metaPackage: "linux-image-686-pae", folder: "debian-i386-pae" },
+};
 
 export interface DebianGuest {
   /** The folder that holds all of it. */
@@ -43,6 +57,8 @@ export interface DebianGuest {
 }
 
 export interface FetchOptions {
+  /** Which kernel. Default: 686. */
+  readonly flavour?: DebianFlavour;
   /** Default: see `defaultCacheDirectory`. */
   readonly cacheDirectory?: string;
   /** One line of progress at a time, for a person. */
@@ -52,8 +68,11 @@ export interface FetchOptions {
 }
 
 /** What an earlier run fetched, or undefined. */
-export function cachedDebianGuest(cacheDirectory: string = defaultCacheDirectory()): DebianGuest | undefined {
-  const directory = join(cacheDirectory, GUEST_FOLDER);
+export function cachedDebianGuest(
+  cacheDirectory: string = defaultCacheDirectory(),
+  flavour: DebianFlavour = "686",
+): DebianGuest | undefined {
+  const directory = join(cacheDirectory, FLAVOURS[flavour].folder);
   const manifest = readManifest(directory);
   if (!manifest) return undefined;
   return {
@@ -67,7 +86,7 @@ export function cachedDebianGuest(cacheDirectory: string = defaultCacheDirectory
 }
 
 /**
- * Debian's `linux-image-686` kernel and `busybox-static:i386`: from the cache, or else fetched with the machine's own apt as any
+ * Debian's `linux-image-686` (or `linux-image-686-pae`) kernel and `busybox-static:i386`: from the cache, or else fetched with the machine's own apt as any
  * user, without touching the system's apt state. The folder appears complete or not at all; of two processes one fetches and
  * the other waits.
  *
@@ -75,8 +94,9 @@ export function cachedDebianGuest(cacheDirectory: string = defaultCacheDirectory
  */
 export async function fetchDebianGuest(options: FetchOptions = {}): Promise<DebianGuest> {
   const cacheDirectory = options.cacheDirectory ?? defaultCacheDirectory();
+  const flavour = options.flavour ?? "686";
   const progress = options.onProgress ?? (() => {});
-  const cached = cachedDebianGuest(cacheDirectory);
+  const cached = cachedDebianGuest(cacheDirectory, flavour);
   if (cached && !options.refresh) return cached;
   prepareCache(cacheDirectory);
   const onWait = (pid: number): void =>
@@ -84,10 +104,10 @@ export async function fetchDebianGuest(options: FetchOptions = {}): Promise<Debi
   return withLock(
     join(cacheDirectory, "fetch.lock"),
     async () => {
-      const meanwhile = cachedDebianGuest(cacheDirectory);
+      const meanwhile = cachedDebianGuest(cacheDirectory, flavour);
       if (meanwhile && !options.refresh) return meanwhile;
-      await fetchInto(cacheDirectory, progress);
-      const fetched = cachedDebianGuest(cacheDirectory);
+      await fetchInto(cacheDirectory, FLAVOURS[flavour], progress);
+      const fetched = cachedDebianGuest(cacheDirectory, flavour);
       if (!fetched)
         throw new GuestFetchError("unpack-failed", `The guest just fetched is not in ${cacheDirectory}.`);
       return { ...fetched, fromCache: false };
@@ -118,14 +138,18 @@ function removeAbandoned(cacheDirectory: string): void {
   }
 }
 
-async function fetchInto(cacheDirectory: string, progress: (line: string) => void): Promise<void> {
+async function fetchInto(
+  cacheDirectory: string,
+  { folder, metaPackage }: FlavourNames,
+  progress: (line: string) => void,
+): Promise<void> {
   removeAbandoned(cacheDirectory);
   const temporary = mkdtempSync(join(cacheDirectory, `fetch-${process.pid}-`));
   try {
-    const result = join(temporary, GUEST_FOLDER);
-    const manifest = await fetchGuest(temporary, result, progress);
+    const result = join(temporary, folder);
+    const manifest = await fetchGuest(temporary, result, metaPackage, progress);
     writeFileSync(join(result, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
-    const target = join(cacheDirectory, GUEST_FOLDER);
+    const target = join(cacheDirectory, folder);
     // A folder cannot be renamed onto one that is not empty, so an older one steps aside first.
     try {
       renameSync(target, join(temporary, "old"));
@@ -151,12 +175,13 @@ async function fetchInto(cacheDirectory: string, progress: (line: string) => voi
 async function fetchGuest(
   temporary: string,
   result: string,
+  metaPackage: string,
   progress: (line: string) => void,
 ): Promise<GuestManifest> {
   const apt = new PrivateApt(join(temporary, "apt"));
   progress("reading Debian's package lists for i386 (with apt, in a private folder)");
   const trouble = await apt.update();
-  const kernelPackage = await kernelPackageOf(apt, trouble);
+  const kernelPackage = await kernelPackageOf(apt, metaPackage, trouble);
   const busybox = await apt.show(BUSYBOX_PACKAGE);
   if (!busybox) throw noPackage(BUSYBOX_PACKAGE, trouble);
   const kernel = await apt.show(kernelPackage);
@@ -204,10 +229,10 @@ async function fetchGuest(
 }
 
 /** The meta package only depends on the kernel of the day. */
-async function kernelPackageOf(apt: PrivateApt, trouble: string): Promise<string> {
-  const meta = await apt.show(META_PACKAGE);
+async function kernelPackageOf(apt: PrivateApt, metaPackage: string, trouble: string): Promise<string> {
+  const meta = await apt.show(metaPackage);
   const kernel = /\blinux-image-\d\S*/.exec(meta?.get("Depends") ?? "")?.[0];
-  if (!kernel) throw noPackage(META_PACKAGE, trouble);
+  if (!kernel) throw noPackage(metaPackage, trouble);
   return kernel;
 }
 

@@ -28,6 +28,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
     for name; do
       case $name in
         linux-image-9.9.0-1-686:i386) cp "$FAKE/kernel.tar" linux-image-9.9.0-1-686_9.9-1_i386.deb ;;
+        linux-image-9.9.0-1-686-pae:i386) cp "$FAKE/kernel.tar" linux-image-9.9.0-1-686-pae_9.9-1_i386.deb ;;
         busybox-static:i386) cp "$FAKE/busybox.tar" busybox-static_1%3a1.35_i386.deb ;;
         *) echo "E: Unable to locate package $name" >&2; exit 100 ;;
       esac
@@ -37,7 +38,9 @@ const PROGRAMS: Readonly<Record<string, string>> = {
     case $name in
       linux-image-686:i386) [ -e "$FAKE/empty" ] && exit 100
         printf 'Package: linux-image-686\\nDepends: linux-image-9.9.0-1-686 (= 9.9-1)\\n' ;;
-      linux-image-9.9.0-1-686:i386) printf 'Package: k\\nVersion: 9.9-1\\nSize: 10240\\n' ;;
+      linux-image-686-pae:i386)
+        printf 'Package: linux-image-686-pae\\nDepends: linux-image-9.9.0-1-686-pae (= 9.9-1)\\n' ;;
+      linux-image-9.9.0-1-686:i386 | linux-image-9.9.0-1-686-pae:i386) printf 'Package: k\\nVersion: 9.9-1\\nSize: 10240\\n' ;;
       busybox-static:i386) printf 'Package: b\\nVersion: 1:1.35\\nSize: 10240\\n' ;;
       *) exit 100 ;;
     esac`,
@@ -99,6 +102,15 @@ describe("fetching Debian's kernel and busybox", () => {
         { name: "busybox-static", version: "1:1.35" },
       ],
     });
+  });
+
+  it("keeps the kernels of both flavours side by side", async () => {
+    const plain = await fetch();
+    const pae = await fetchDebianGuest({ cacheDirectory: cache, flavour: "686-pae" });
+    expect(pae.manifest.packages[0]?.name).toBe("linux-image-9.9.0-1-686-pae");
+    expect(readdirSync(cache).sort()).toEqual(["debian-i386", "debian-i386-pae"]);
+    expect(cachedDebianGuest(cache, "686-pae")?.directory).toBe(pae.directory);
+    expect(cachedDebianGuest(cache)?.directory).toBe(plain.directory);
   });
 
   it("asks apt once and uses the cache from then on, until it is told to fetch anew", async () => {
