@@ -1,0 +1,41 @@
+import { formatCauseTree } from "../../src/bus/cause-tree.ts";
+import type { Envelope } from "../../src/bus/envelope.ts";
+import type { Message } from "../../src/bus/messages/index.ts";
+import type { Machine } from "../../src/vm/machine.ts";
+
+/** One message that came from outside, and everything that it set off, in the order of delivery. */
+export type Flow = readonly Envelope<Message>[];
+
+/** Collects every message of a machine, in flows. */
+export class FlowRecorder {
+  readonly #flows: Envelope<Message>[][] = [];
+  readonly #flowOf = new Map<number, Envelope<Message>[]>();
+
+  constructor(machine: Machine) {
+    machine.bus.tap((envelope) => this.#add(envelope));
+  }
+
+  get flows(): readonly Flow[] {
+    return this.#flows;
+  }
+
+  /** The flows with a message that `matches`. */
+  having(matches: (message: Message) => boolean): Flow[] {
+    return this.#flows.filter((flow) => flow.some(({ message }) => matches(message)));
+  }
+
+  #add(envelope: Envelope<Message>): void {
+    let flow = envelope.cause === null ? undefined : this.#flowOf.get(envelope.cause);
+    if (flow === undefined) {
+      flow = [];
+      this.#flows.push(flow);
+    }
+    flow.push(envelope);
+    this.#flowOf.set(envelope.seq, flow);
+  }
+}
+
+export const drawFlow = (flow: Flow): string => formatCauseTree(flow);
+
+/** The types of a flow's messages, for --json. */
+export const typesOf = (flow: Flow): string[] => flow.map(({ message }) => message.type);
