@@ -155,8 +155,8 @@ class CompiledChart implements ConfigurationSpace {
       const run = startOf(snapshot, next, args.event as EventObject);
       run.context = args.context;
       if (always === null) throw this.#loopError(run);
-      this.#microstep(run, always, null);
-      this.#rest(run, null);
+      const changed = this.#microstep(run, always, null);
+      this.#rest(run, null, steps, changed);
       return this.#snapshotOf(run);
     }
   }
@@ -203,10 +203,10 @@ class CompiledChart implements ConfigurationSpace {
   }
 
   /** Runs `always` transitions and raised events until none is left. Returns true if anything changed. */
-  #rest(run: Run, scope: InnerScope | null): boolean {
+  #rest(run: Run, scope: InnerScope | null, stepsDone = 0, lookFirst = true): boolean {
     let anyChanged = false;
-    let lookForAlways = true;
-    for (let steps = 1; run.status === "active"; steps++) {
+    let lookForAlways = lookFirst;
+    for (let steps = stepsDone + 1; run.status === "active"; steps++) {
       if (steps > this.#limit) throw this.#loopError(run);
       const always: Plan | null =
         lookForAlways && run.configuration.hasAlways
