@@ -24,7 +24,7 @@ import * as L from "./layout.ts";
 import { type AccessMonitor, CpuMemory, REFUSED, UNBACKED } from "./linear-memory.ts";
 import type { InjectedEvent, Processor } from "./processor.ts";
 import { CpuState, Flag } from "./state.ts";
-import { deliverEvent, linearAddress, P6Identity, raiseAndDeliver } from "./system/index.ts";
+import { type CpuModel, cpuIdentity, deliverEvent, linearAddress, raiseAndDeliver } from "./system/index.ts";
 import { Tlb } from "./tlb.ts";
 
 /** How the generated code's last stretch came to an end. */
@@ -53,7 +53,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
   readonly state: CpuState;
   readonly memory: CpuMemory;
   readonly exitRecord: ExitRecord = createExitRecord();
-  readonly cpuid: CpuIdentity = new P6Identity();
+  readonly cpuid: CpuIdentity;
   readonly tlb: Tlb;
   readonly walker: HardwareWalker;
   readonly blocks: BlockDecoder;
@@ -82,7 +82,9 @@ export class Cpu implements Processor, Core, AccessMonitor {
   private tscOffset = 0n;
   private lastIo = { address: 0, kind: 0 };
 
-  constructor(machine: MachineMemory) {
+  /** Throws RangeError when there is no model of that name. */
+  constructor(machine: MachineMemory, model: CpuModel = "p6") {
+    this.cpuid = cpuIdentity(model);
     this.state = new CpuState(machine.memory);
     this.u32 = this.state.u32;
     this.i32 = this.state.i32;
@@ -102,6 +104,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
       this.cpuid.features,
     );
     this.memory.attach(this.blocks.cache);
+    this.state.onLimitsRenumbered = () => this.blocks.cache.clear();
     this.reset();
   }
 
@@ -215,6 +218,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
   loadState(from: Uint8Array): void {
     this.state.u8.set(from.subarray(0, L.STATE_SIZE));
     const f64 = new Float64Array(this.state.u8.buffer, L.RETIRED, 2);
+    this.state.updateMode(); // limits may have got other numbers since the state was saved
     this.retired = f64[0] as number;
     this.shadowAt = f64[1] as number;
     const bits = this.state.get(L.PENDING);
@@ -299,6 +303,9 @@ export class Cpu implements Processor, Core, AccessMonitor {
   }
   pagingChanged(): void {
     this.tlb.flush();
+  }
+  latchPdptes(cr3: number): boolean {
+    return this.walker.latchPdptes(cr3);
   }
 
   portAccess(op: HelperOp, port: number, sizeBytes: number, write: boolean, value: number): boolean {

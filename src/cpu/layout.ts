@@ -53,14 +53,20 @@ export const TLB_PRIV = 0xb0;
 export const MODE = 0xb4;
 /** Current privilege level. */
 export const CPL = 0xb8;
-/** 1 while the instruction after STI or MOV SS/POP SS has not finished. */
+/** What the instruction just done holds off until the next one has finished: a set of SHADOW_ bits, consumed when it retires. */
 export const SHADOW = 0xbc;
+/** Interrupts (STI, MOV SS, POP SS). */
+export const SHADOW_INTERRUPTS = 1;
+/** The single-step trap (MOV SS, POP SS; INT n, whose handler begins with TF clear). */
+export const SHADOW_STEP = 2;
 /** Bit set of ExitControl: which instructions leave the guest. */
 export const CONTROLS = 0xc0;
 /** Non-zero when something wants the CPU at the next moment that IF is set (interrupt window). */
 export const WINDOW = 0xc4;
 /** The micro-operation at which the running instruction began (arena byte address); for precise exits. */
 export const CURRENT_OP = 0xc8;
+/** EIPs below it lie, with the whole of their page, within the limit of CS. */
+export const FETCH_END = 0xcc;
 
 /** Segment registers: 8 records of 32 bytes in encoding order, then LDTR and TR. */
 export const SEG = 0x100;
@@ -90,6 +96,8 @@ export const CR0 = 0x200;
 export const CR2 = 0x208;
 export const CR3 = 0x20c;
 export const CR4 = 0x210;
+/** IA32_EFER, low word. */
+export const EFER = 0x214;
 /** DR0..DR3, then DR6 and DR7. */
 export const DR0 = 0x220;
 export const DR6 = 0x230;
@@ -102,6 +110,9 @@ export const IDTR_LIMIT = 0x24c;
 export const SYSENTER = 0x250;
 /** Temporaries that carry a value from one micro-operation to the next of the same instruction. */
 export const TEMP = 0x260;
+
+/** The four page-directory-pointer-table entries latched by a load of CR3 under PAE, 8 bytes each. */
+export const PDPTE = 0x280;
 
 /** x87: eight 16-byte slots (10 used, little endian 80-bit), physical register order (not stack order). */
 export const FPU_REGS = 0x300;
@@ -123,6 +134,13 @@ export const RETIRED = 0x3c0;
 export const SHADOW_AT = 0x3c8;
 /** Injected event not yet delivered: kind (0 none, 1 external, 2 exception, bit 4 error code, bit 5 CR2), vector, error code, CR2. */
 export const PENDING = 0x3d0;
+/** What WRMSR has added to the time-stamp counter: a 64-bit integer. */
+export const TSC_OFFSET = 0x3e0;
+/** Events delivered since an instruction retired, and the count of retired instructions at the first of them (64-bit float). */
+export const DELIVERIES = 0x3e8;
+export const DELIVERED_AT = 0x3f0;
+/** Answered accesses of an instruction that has not finished (see answers.ts); to the end of the state. */
+export const ANSWERS = 0x400;
 
 /** TLB: direct-mapped by linear page number, TLB_ENTRIES entries of 32 bytes. */
 export const TLB_BASE = 0x10000;

@@ -1,5 +1,5 @@
 import * as L from "./layout.ts";
-import { Mode } from "./modes.ts";
+import { MODE_LIMIT_SHIFT, MODE_LIMITS, Mode } from "./modes.ts";
 
 export const Flag = {
   CF: 1 << 0,
@@ -39,6 +39,9 @@ export const Cr0 = {
 
 export const Cr4 = { VME: 1, PVI: 2, TSD: 4, DE: 8, PSE: 16, PAE: 32, MCE: 64, PGE: 128, PCE: 256 } as const;
 
+/** IA32_EFER (MSR C000_0080): SYSCALL, long mode enabled and active, execute-disable. */
+export const Efer = { SCE: 1 << 0, LME: 1 << 8, LMA: 1 << 10, NXE: 1 << 11 } as const;
+
 function parity(byte: number): number {
   let x = byte & 0xff;
   x ^= x >> 4;
@@ -53,6 +56,9 @@ export class CpuState {
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
   readonly i32: Int32Array;
+  /** Called when the numbers of code-segment limits are given out anew: code decoded before must go. */
+  onLimitsRenumbered: () => void = () => {};
+  private readonly limitNumbers = new Map<number, number>();
 
   constructor(memory: WebAssembly.Memory) {
     this.u8 = new Uint8Array(memory.buffer);
@@ -103,6 +109,10 @@ export class CpuState {
   }
   get cr4(): number {
     return this.get(L.CR4);
+  }
+  /** The low word; the high one is 0. */
+  get efer(): number {
+    return this.get(L.EFER);
   }
 
   /** All of EFLAGS, arithmetic flags materialised. */
@@ -163,6 +173,8 @@ export class CpuState {
     this.set(at + L.SEG_HI, expandDown ? top : limit);
     if (expandDown && limit >>> 0 >= top) perm = 0; // no valid offset
     this.set(at + L.SEG_PERM, perm);
+    // A page and the rest of an instruction that crosses into the next one: 4095 + 14 bytes.
+    if (index === 1) this.set(L.FETCH_END, limit === 0xffffffff ? limit : Math.max(0, limit - 4108));
   }
 
   /** Recomputes MODE, CPL-derived TLB tags; call after segment, CPL, CR0.PE or EFLAGS.VM changed. */
@@ -174,8 +186,21 @@ export class CpuState {
     if (this.get(L.CR0) & Cr0.PE) mode |= Mode.protected;
     if (flags & Flag.VM) mode |= Mode.vm86;
     if (this.isFlat(0, 3) && this.isFlat(1, 5) && this.isFlat(2, 3) && this.isFlat(3, 3)) mode |= Mode.flat;
+    else mode |= this.limitNumber(this.get(L.SEG_CS + L.SEG_HI)) << MODE_LIMIT_SHIFT;
     this.set(L.MODE, mode);
     this.set(L.TLB_PRIV, this.get(L.CPL) === 3 ? L.TLB_USER : 0);
+  }
+
+  private limitNumber(limit: number): number {
+    const known = this.limitNumbers.get(limit);
+    if (known !== undefined) return known;
+    if (this.limitNumbers.size === MODE_LIMITS) {
+      this.limitNumbers.clear();
+      this.onLimitsRenumbered();
+    }
+    const number = this.limitNumbers.size;
+    this.limitNumbers.set(limit, number);
+    return number;
   }
 
   private isFlat(index: number, perm: number): boolean {
