@@ -1,6 +1,5 @@
 import { Cpu } from "../../src/cpu/cpu.ts";
 import { ExitControl } from "../../src/cpu/exit.ts";
-import { CR0, CR3, CR4 } from "../../src/cpu/layout.ts";
 import { PostCode } from "../../src/devices/post-code.ts";
 import { createMachine } from "../../src/index.ts";
 import type { Gva } from "../../src/mmu/address.ts";
@@ -8,9 +7,12 @@ import { FrameAllocator } from "../../src/mmu/frames.ts";
 import { GuestMemory } from "../../src/mmu/guest-memory.ts";
 import { MachineMemory } from "../../src/mmu/machine-memory.ts";
 import { P2m } from "../../src/mmu/p2m.ts";
-import { PageFault } from "../../src/mmu/pager.ts";
+import { PageFault, type Pager } from "../../src/mmu/pager.ts";
 import { createPager } from "../../src/mmu/shadow/create.ts";
 import { GuestWalker } from "../../src/mmu/walker.ts";
+import { Vcpu } from "../../src/switch/vcpu.ts";
+import { DEFAULT_TIME_SCALE } from "../../src/switch/virtual-time.ts";
+import { pagingView } from "../../src/vm/paging-view.ts";
 import type { ExitGuest } from "./guests.ts";
 
 const GUEST_MIB = 16;
@@ -75,24 +77,23 @@ export function plainContestant(guest: ExitGuest): ExitContestant {
   const cpu = new Cpu(memory);
   guestMemory.onWrite = (hpa, sizeBytes) => cpu.memoryWritten(hpa, sizeBytes);
   const { state } = cpu;
-  const paging = {
-    get cr0() {
-      return state.get(CR0);
-    },
-    get cr3() {
-      return state.get(CR3);
-    },
-    get cr4() {
-      return state.get(CR4);
-    },
-  };
+  const vcpu = new Vcpu({
+    index: 0,
+    name: "g",
+    scale: DEFAULT_TIME_SCALE,
+    alarms: { next: () => undefined },
+    maxInstructions: Number.POSITIVE_INFINITY,
+  });
+  vcpu.liveRetired = () => cpu.retired;
+  const paging = pagingView(vcpu, state);
   const tlb = {
     flush: () => cpu.flushTlbAll(),
     flushNonGlobal: () => cpu.flushTlb(),
     flushPage: (gva: Gva) => cpu.flushTlbPage(gva),
+    loadRoot: () => cpu.setHardwarePaging(pager.hardware),
   };
   guest.boot(guestMemory, state);
-  const pager = createPager("vtlb", { paging, memory: guestMemory, frames, tlb });
+  const pager: Pager = createPager("vtlb", { paging, memory: guestMemory, frames, tlb });
   const walker = new GuestWalker(guestMemory);
   const device = new PostCode();
   cpu.controls = pager.controls | ExitControl.cpuid;

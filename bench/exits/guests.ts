@@ -1,9 +1,6 @@
-import { GuestBuilder, type GuestProgram, mem32, PageTables } from "../../src/guest/builder/index.ts";
-import { applyEntryState } from "../../src/guest/entry.ts";
-import { loadFlat } from "../../src/guest/flat.ts";
-import type { GuestMemoryPort } from "../../src/guest/memory-port.ts";
-import type { Boot, GuestMemory } from "../../src/index.ts";
-import type { Gpa } from "../../src/mmu/address.ts";
+import { bootProgram, memoryPort } from "../../src/guest/boots.ts";
+import { GuestBuilder, mem32, PageTables } from "../../src/guest/builder/index.ts";
+import type { Boot } from "../../src/index.ts";
 
 /** A guest that leaves by one kind of exit, over and over, for ever. */
 export interface ExitGuest {
@@ -29,27 +26,9 @@ const TOUCHED_PAGES = 512;
 const TOUCHED_AT = 0x400000;
 const DIRECTORY_AT = 0x200000;
 
-/** A guest's memory as loaders want it. */
-export function memoryPort(guest: GuestMemory): GuestMemoryPort {
-  return {
-    sizeBytes: guest.sizeBytes,
-    write: (gpa, bytes) => guest.writeBytes(gpa as Gpa, bytes),
-    read: (gpa, length) => guest.readBytes(gpa as Gpa, length),
-  };
-}
-
-function bootOf(program: GuestProgram, tables?: PageTables): Boot {
-  return (guest, state) => {
-    const memory = memoryPort(guest);
-    tables?.writeTo(memory);
-    const { entry } = loadFlat(memory, { bytes: program.bytes, gpa: program.origin });
-    applyEntryState(state, entry);
-  };
-}
-
 function forEver(body: (g: GuestBuilder) => GuestBuilder): Boot {
   const g = new GuestBuilder({ origin: ORIGIN });
-  return bootOf(body(g.label("again")).jmp("again").build());
+  return bootProgram(body(g.label("again")).jmp("again").build());
 }
 
 /** Reads one word of each page; each load of CR3 makes all of them cold again. */
@@ -63,7 +42,11 @@ function coldFaults(): Boot {
   g.label("again").mov("esi", TOUCHED_AT).mov("ecx", TOUCHED_PAGES);
   g.label("touch").mov("eax", mem32("esi")).add("esi", PAGE).dec("ecx").jcc("ne", "touch");
   g.mov("cr3", "ebx").jmp("again");
-  return bootOf(g.build(), tables);
+  const boot = bootProgram(g.build());
+  return (memory, state) => {
+    tables.writeTo(memoryPort(memory));
+    boot(memory, state);
+  };
 }
 
 export const EXIT_GUESTS: readonly ExitGuest[] = [

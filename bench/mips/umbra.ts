@@ -1,11 +1,9 @@
 import { Cpu } from "../../src/cpu/cpu.ts";
-import { applyEntryState } from "../../src/guest/entry.ts";
-import { loadMultiboot } from "../../src/guest/multiboot.ts";
+import { bootMultiboot } from "../../src/guest/boots.ts";
 import { FrameAllocator } from "../../src/mmu/frames.ts";
 import { GuestMemory } from "../../src/mmu/guest-memory.ts";
 import { MachineMemory } from "../../src/mmu/machine-memory.ts";
 import { P2m } from "../../src/mmu/p2m.ts";
-import { memoryPort } from "../exits/guests.ts";
 import type { Kernel } from "./kernels.ts";
 import { type KernelRun, KernelWatch } from "./watch.ts";
 
@@ -22,8 +20,7 @@ export function runOnUmbra(kernel: Kernel): KernelRun {
   const guest = new GuestMemory(memory, p2m);
   const cpu = new Cpu(memory);
   cpu.setHardwarePaging({ mode: "guest", p2m: p2m.table });
-  const { entry } = loadMultiboot(memoryPort(guest), { kernel: kernel.image, commandLine: "" });
-  applyEntryState(cpu.state, entry);
+  bootMultiboot({ kernel: kernel.image, commandLine: "" })(guest, cpu.state);
   const watch = new KernelWatch(() => cpu.retired);
   for (;;) {
     const exit = cpu.run(BURST);
