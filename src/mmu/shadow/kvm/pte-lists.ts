@@ -42,6 +42,8 @@ export interface PteLists {
   /** Bytes of arrays whose size does not depend on how many entries are listed. */
   readonly fixedBytes: number;
   readonly counters: PteListCounters;
+  /** What is wrong with the structure itself, in sentences. `listed`: the entries that a walk of all cells meets. */
+  check?(listed: ReadonlySet<number>): string[];
 }
 
 export const PTE_LIST_KINDS = ["descriptors", "sibling", "linked"] as const;

@@ -1,0 +1,126 @@
+import { listedTwice, newCounters, notListed, spteName } from "./list-counters.ts";
+import type { ListSizes } from "./list-sizes.ts";
+import { NIL, POISON, type PteLists } from "./pte-lists.ts";
+
+/** Doubly linked lists of indices: a second array of links buys removal in constant time. */
+export class LinkedLists implements PteLists {
+  readonly name = "linked";
+  readonly counters = newCounters();
+  readonly #heads: Uint32Array;
+  readonly #lengths: Uint32Array;
+  readonly #next: Uint32Array;
+  readonly fixedBytes: number;
+  /** NIL in the first entry of a list. */
+  readonly #previous: Uint32Array;
+
+  constructor(sizes: ListSizes) {
+    this.#heads = new Uint32Array(sizes.cells);
+    this.#lengths = new Uint32Array(sizes.cells);
+    this.#next = new Uint32Array(sizes.sptes).fill(POISON);
+    this.#previous = new Uint32Array(sizes.sptes).fill(POISON);
+    this.fixedBytes = (sizes.cells + sizes.sptes) * 2 * 4;
+  }
+
+  add(cell: number, g: number, cap = Number.POSITIVE_INFINITY): number {
+    if (this.#next[g] !== POISON) throw listedTwice(cell, g);
+    const head = this.#head(cell);
+    this.#next[g] = head;
+    this.#previous[g] = NIL;
+    if (head !== NIL) this.#previous[head] = g;
+    this.#heads[cell] = g;
+    const before = this.#lengths[cell] as number;
+    this.#lengths[cell] = before + 1;
+    return Math.min(before, cap);
+  }
+
+  remove(cell: number, g: number): void {
+    const next = this.#next[g] as number;
+    if (next === POISON) throw notListed(cell, g);
+    this.counters.linkLoads += 2;
+    if (this.#previous[g] === NIL && this.#heads[cell] !== g) throw notListed(cell, g);
+    this.#unlink(cell, g, next);
+  }
+
+  first(cell: number): number {
+    return this.#head(cell);
+  }
+
+  next(cell: number, g: number): number {
+    const next = this.#next[g] as number;
+    if (next === POISON) throw notListed(cell, g);
+    this.counters.linkLoads++;
+    return next;
+  }
+
+  filter(cell: number, keep: (g: number) => boolean): number {
+    let removed = 0;
+    for (let c = this.#head(cell); c !== NIL; ) {
+      const next = this.#next[c] as number;
+      this.counters.linkLoads++;
+      this.counters.slotVisits++;
+      if (!keep(c)) {
+        this.#unlink(cell, c, next);
+        removed++;
+      }
+      c = next;
+    }
+    return removed;
+  }
+
+  drain(cell: number, fn: (g: number) => void): number {
+    let drained = 0;
+    for (let c = this.#head(cell); c !== NIL; c = this.#head(cell)) {
+      this.counters.linkLoads++;
+      this.#unlink(cell, c, this.#next[c] as number);
+      drained++;
+      fn(c);
+    }
+    return drained;
+  }
+
+  length(cell: number, cap = Number.POSITIVE_INFINITY): number {
+    return Math.min(this.#lengths[cell] as number, cap);
+  }
+
+  reserve(_adds: number): void {}
+
+  check(listed: ReadonlySet<number>): string[] {
+    const found: string[] = [];
+    for (let g = 512; g < this.#next.length; g++) {
+      const linked = this.#next[g] !== POISON;
+      if (linked !== listed.has(g) || linked !== (this.#previous[g] !== POISON))
+        found.push(
+          `${spteName(g)} ${listed.has(g) ? "is listed but poisoned" : "has a link but is in no list"}`,
+        );
+      else if (linked && this.#next[g] !== NIL && this.#previous[this.#next[g] as number] !== g)
+        found.push(`the entry after ${spteName(g)} does not lead back to it`);
+    }
+    for (let cell = 0; cell < this.#heads.length; cell++) {
+      let length = 0;
+      for (
+        let c = this.#heads[cell] as number;
+        c !== NIL && length <= listed.size;
+        c = this.#next[c] as number
+      )
+        length++;
+      if (length !== this.#lengths[cell])
+        found.push(`list ${cell} has ${length} entries, its counter says ${this.#lengths[cell]}`);
+    }
+    return found;
+  }
+
+  #head(cell: number): number {
+    this.counters.linkLoads++;
+    return this.#heads[cell] as number;
+  }
+
+  #unlink(cell: number, g: number, next: number): void {
+    const previous = this.#previous[g] as number;
+    if (previous === NIL) this.#heads[cell] = next;
+    else this.#next[previous] = next;
+    if (next !== NIL) this.#previous[next] = previous;
+    this.#next[g] = POISON;
+    this.#previous[g] = POISON;
+    this.#lengths[cell] = (this.#lengths[cell] as number) - 1;
+  }
+}
