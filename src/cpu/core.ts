@@ -124,6 +124,11 @@ export interface Core {
   /** After CR0, CR3 or CR4 changed: tells the hardware walker and flushes what the manual demands. */
   pagingChanged(): void;
   /**
+   * Latches the four PDPTEs at `cr3` into the register file (PAE paging). False, and nothing changed, when a present one has reserved
+   * bits set: the caller raises #GP.
+   */
+  latchPdptes(cr3: number): boolean;
+  /**
    * An access that the monitor answers (port input or output): returns true when the monitor has already answered this very access of
    * this very instruction, with the value read in `answerRead`; false after having filled the exit record, then return Outcome.exit.
    */
@@ -138,7 +143,10 @@ export interface Core {
 /** CPUID leaves: eax, ebx, ecx, edx by leaf number; leaves above the maximum answer like the highest basic leaf. */
 export interface CpuIdentity {
   leaf(eax: number, ecx: number): readonly [number, number, number, number];
+  /** Leaf 1 EDX. */
   readonly features: number;
+  /** Leaf 8000_0001 EDX; 0 without extended leaves. */
+  readonly extendedFeatures: number;
 }
 
 export type Helper = (core: Core, op: HelperOp) => Outcome;

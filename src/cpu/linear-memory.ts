@@ -72,23 +72,24 @@ export class CpuMemory implements LinearMemory {
       return REFUSED;
     if (w.notBacked) return UNBACKED;
     const host = L.PHYS_BASE + (w.hpa & 0xfffff000);
-    let rights: number = TlbRight.readSupervisor | TlbRight.executeSupervisor;
-    if (w.user) rights |= TlbRight.readUser | TlbRight.executeUser;
+    let rights: number = TlbRight.readSupervisor;
+    if (w.executable) rights |= TlbRight.executeSupervisor;
+    if (w.user) rights |= w.executable ? TlbRight.readUser | TlbRight.executeUser : TlbRight.readUser;
     if (w.dirtyOk && !this.codeCache.holdsCode(w.hpa >>> 12)) {
       if (w.supervisorWritable) rights |= TlbRight.writeSupervisor;
       if (w.userWritable) rights |= TlbRight.writeUser;
     }
-    this.tlb.fill(linear, host, rights, w.global, w.largePage);
+    this.tlb.fill(linear, host, rights, w.global, w.pageShift);
     return host + (linear & 0xfff);
   }
 
   /** A load of generated code that the TLB did not serve. `forWrite`: the instruction will store there too. */
   load(linear: number, size: number, forWrite: boolean, user: boolean): number {
     if ((linear & 0xfff) + size > 4096) return this.loadAcross(linear, size, forWrite, user);
-    const access = forWrite ? 1 : 0;
-    const host = this.resolve(linear, access, user);
+    const host = this.resolve(linear, forWrite ? 1 : 0, user);
     if (host >= 0) return this.get(host, size);
-    return this.answered(host, linear, access, size, 0);
+    // What is tried is a read, although it needs the right to write.
+    return this.answered(host, linear, 0, size, 0);
   }
 
   store(linear: number, value: number, size: number, user: boolean): void {

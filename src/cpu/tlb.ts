@@ -3,7 +3,9 @@ import * as L from "./layout.ts";
 const WORDS = L.TLB_ENTRY_SIZE >> 2;
 const BASE = L.TLB_BASE >> 2;
 const GLOBAL = 1;
-const LARGE = 2;
+/** In the attribute word, from this bit on: page shift of a large page, else 0. */
+const SHIFT_AT = 8;
+const PAGE_SHIFT = 12;
 
 /** What an entry lets pass, as bits. */
 export const TlbRight = {
@@ -34,8 +36,11 @@ export class Tlb {
     for (let n = 0; n < L.TLB_ENTRIES; n++) this.invalidate(n);
   }
 
-  /** Maps the page of `linear` to the bytes at `host` (a page's byte index in the WebAssembly memory). */
-  fill(linear: number, host: number, rights: number, global: boolean, large: boolean): void {
+  /**
+   * Maps the page of `linear` to the bytes at `host` (a page's byte index in the WebAssembly memory). `pageShift` above 12: it is a piece
+   * of a large page of 2 to the power of that.
+   */
+  fill(linear: number, host: number, rights: number, global: boolean, pageShift: number): void {
     const page = (linear & 0xfffff000) >>> 0;
     const n = (linear >>> 12) & (L.TLB_ENTRIES - 1);
     const at = BASE + n * WORDS;
@@ -47,7 +52,8 @@ export class Tlb {
     u[at + 4] = rights & TlbRight.readUser ? page : L.TLB_INVALID;
     u[at + 5] = rights & TlbRight.writeUser ? page : L.TLB_INVALID;
     u[at + 6] = rights & TlbRight.executeUser ? page : L.TLB_INVALID;
-    u[at + 7] = (global ? GLOBAL : 0) | (large ? LARGE : 0);
+    const large = pageShift !== PAGE_SHIFT;
+    u[at + 7] = (global ? GLOBAL : 0) | (large ? pageShift << SHIFT_AT : 0);
     if (large) this.largeCount++;
     this.fills++;
     if (this.listed[n] === 0) {
@@ -85,12 +91,11 @@ export class Tlb {
   /** Drops what could translate `linear`: its page, and the rest of the large page that it may lie in. */
   flushPage(linear: number): void {
     if (this.largeCount > 0) {
-      const region = linear >>> 22;
       for (let k = 0; k < this.filledCount; k++) {
         const n = this.filled[k] as number;
         const at = BASE + n * WORDS;
-        if (((this.u32[at + 7] as number) & LARGE) !== 0 && this.pageOf(at) >>> 22 === region)
-          this.invalidate(n);
+        const shift = (this.u32[at + 7] as number) >>> SHIFT_AT;
+        if (shift !== 0 && this.pageOf(at) >>> shift === linear >>> shift) this.invalidate(n);
       }
     }
     const n = (linear >>> 12) & (L.TLB_ENTRIES - 1);

@@ -1,6 +1,6 @@
-import { Cr4 } from "../cpu/state.ts";
+import { Cr4, Efer } from "../cpu/state.ts";
 
-/** Bits of a paging-structure entry (Intel SDM vol. 3, tables 4-4 to 4-6). */
+/** Bits of the low word of a paging-structure entry (Intel SDM vol. 3, tables 4-4 to 4-20): the same in all formats. */
 export const Pte = {
   present: 0x001,
   writable: 0x002,
@@ -9,46 +9,37 @@ export const Pte = {
   cacheDisable: 0x010,
   accessed: 0x020,
   dirty: 0x040,
-  /** PS: in a directory entry, the entry maps a large page. */
+  /** PS: in an entry of a directory, the entry maps a large page. */
   large: 0x080,
   global: 0x100,
   /**
-   * One of the bits left to software; shadow tables only. The entry's frame number is a GUEST frame number that no machine frame
-   * backs: the hardware reports the access as one to that guest-physical address (MMIO), as a processor with nested paging does for
-   * a misconfigured entry, rather than as a page fault.
+   * One of the bits left to software; shadow tables only (bits 9 and 10 are the pager's own). The entry's frame number is a GUEST
+   * frame number that no machine frame backs: the hardware reports the access as one to that guest-physical address (MMIO), as a
+   * processor with nested paging does for a misconfigured entry, rather than as a page fault.
    */
-  unbacked: 0x200,
+  unbacked: 0x800,
 } as const;
 
-/** Frame address of a 4 KiB leaf or of a table, and of a 4 MiB leaf. */
+/** Bit 63 of an 8-byte entry, in its high word: no instruction may be fetched from there (with EFER.NXE; reserved without). */
+export const NO_EXECUTE = 0x80000000 | 0;
+
+/**
+ * What a path of entries allows. W and U have the places that they have in an entry, and execute that of P, so that W and U of paths
+ * combine by AND of the entries themselves.
+ */
+export const Right = { execute: 1, write: Pte.writable, user: Pte.user } as const;
+export const ALL_RIGHTS = Right.execute | Right.write | Right.user;
+
+/** Frame address of a 4 KiB leaf or of a table, and of a 4 MiB leaf, in 4-byte entries. */
 export const FRAME_MASK = 0xfffff000;
 export const LARGE_FRAME_MASK = 0xffc00000;
 export const LARGE_PAGE_SIZE = 0x400000;
 export const LARGE_OFFSET_MASK = 0x3fffff;
 
-/** One level of a tree of tables. Masks are 32-bit words; addresses are bytes. */
-export interface PagingLevel {
-  /** The table's index is `indexMask` of the linear address shifted right by this. */
-  readonly shift: number;
-  readonly indexMask: number;
-  /** Bits that must be 0 in a present entry that points to the next table, or at the last level to a page. */
-  readonly reserved: number;
-  /** Present where an entry with PS set maps a large page: its frame address bits, and the bits that must be 0. */
-  readonly large?: { readonly frameMask: number; readonly reserved: number };
-}
-
-/**
- * A format of paging structures, as far as a walker has to know it. Only formats with 4-byte entries exist yet; 8-byte entries (PAE,
- * 4-level) will need a high word in the masks and in the entries.
- */
-export interface PagingFormat {
-  readonly name: string;
-  readonly entryBytes: 4;
-  /** From the root to the leaves. */
-  readonly levels: readonly PagingLevel[];
-  /** G of a leaf has a meaning (CR4.PGE). */
-  readonly global: boolean;
-}
+/** Width of physical addresses in bits (MAXPHYADDR), of guests and of the machine: that of every P6 with PAE. */
+export const PHYSICAL_ADDRESS_BITS = 36;
+/** Bits of a frame number that lie in the high word of an 8-byte entry: its lowest ones. */
+export const HIGH_FRAME_MASK = (1 << (PHYSICAL_ADDRESS_BITS - 32)) - 1;
 
 /**
  * Reserved bits of 32-bit paging, as of a P6 without PSE-36 and without PAT (Intel SDM vol. 3, 4.3: checked only when CR4.PSE is set):
@@ -57,32 +48,150 @@ export interface PagingFormat {
 export const LARGE_PDE_RESERVED = 0x003ff000;
 export const PTE_RESERVED = 0x00000080;
 
-const plain: readonly PagingLevel[] = [
-  { shift: 22, indexMask: 0x3ff, reserved: 0 },
-  { shift: 12, indexMask: 0x3ff, reserved: 0 },
-];
-const withLargePages: readonly PagingLevel[] = [
+/** Reserved bits of entries that map 2 MiB and 1 GiB: 12-20 and 12-29 (bit 12 because there is no PAT). */
+export const PAGE_2M_RESERVED = 0x001ff000;
+export const PAGE_1G_RESERVED = 0x3ffff000;
+
+/**
+ * Reserved bits in the high word of an entry: from MAXPHYADDR to 62 with PAE, to 51 in 4-level tables (the rest is ignored); bit 63 without
+ * EFER.NXE (Intel SDM vol. 3, 4.4.2, 4.5.4).
+ */
+export const PAE_HIGH_RESERVED = 0x7fffffff & ~HIGH_FRAME_MASK;
+export const LONG_HIGH_RESERVED = 0x000fffff & ~HIGH_FRAME_MASK;
+
+/** Reserved bits of a page-directory-pointer-table entry with PAE (table 4-8): 1, 2, 5-8 and from MAXPHYADDR on. */
+export const PDPTE_RESERVED = 0x1e6;
+export const PDPTE_HIGH_RESERVED = ~HIGH_FRAME_MASK;
+
+/** Bits that must be 0 in a present entry: of its low and of its high word. */
+interface Reserved {
+  readonly reserved: number;
+  readonly reservedHigh: number;
+}
+
+/** One level of a tree of tables. */
+export interface PagingLevel extends Reserved {
+  /** As the literature counts: 1 holds the entries of 4 KiB pages. */
+  readonly level: 1 | 2 | 3 | 4;
+  /** One entry maps 2 to the power of this, bytes; the table's index is `indexMask` of the linear address shifted right by it. */
+  readonly shift: number;
+  readonly indexMask: number;
+  /** Present where an entry with PS set maps a large page. */
+  readonly large?: Reserved;
+}
+
+/** A format of paging structures, as far as a walker has to know it. */
+export interface PagingFormat {
+  readonly name: string;
+  readonly entryBytes: 4 | 8;
+  /** From the root to the leaves. With `pointerTable`, from the page directories. */
+  readonly levels: readonly PagingLevel[];
+  /** PAE: the root is a table of four pointers, one a GiB, latched when CR3 is loaded. They give no rights and have no A. */
+  readonly pointerTable: boolean;
+  /** G of a leaf has a meaning (CR4.PGE). */
+  readonly global: boolean;
+  /** Bit 63 forbids fetches, and page faults of fetches say so (EFER.NXE; formats with 8-byte entries). */
+  readonly executeDisable: boolean;
+}
+
+const twoLevels = (largePages: boolean): readonly PagingLevel[] => [
   {
+    level: 2,
     shift: 22,
     indexMask: 0x3ff,
     reserved: 0,
-    large: { frameMask: LARGE_FRAME_MASK, reserved: LARGE_PDE_RESERVED },
+    reservedHigh: 0,
+    ...(largePages && { large: { reserved: LARGE_PDE_RESERVED, reservedHigh: 0 } }),
   },
-  { shift: 12, indexMask: 0x3ff, reserved: PTE_RESERVED },
+  { level: 1, shift: 12, indexMask: 0x3ff, reserved: largePages ? PTE_RESERVED : 0, reservedHigh: 0 },
 ];
+
+/** Page directory and page table of 8-byte entries. */
+const wideLevels = (reservedHigh: number): readonly PagingLevel[] => [
+  {
+    level: 2,
+    shift: 21,
+    indexMask: 0x1ff,
+    reserved: 0,
+    reservedHigh,
+    large: { reserved: PAGE_2M_RESERVED, reservedHigh },
+  },
+  { level: 1, shift: 12, indexMask: 0x1ff, reserved: PTE_RESERVED, reservedHigh },
+];
+
+const fourLevels = (reservedHigh: number): readonly PagingLevel[] => [
+  // PS of the topmost entries is reserved (table 4-15).
+  { level: 4, shift: 39, indexMask: 0x1ff, reserved: Pte.large, reservedHigh },
+  {
+    level: 3,
+    shift: 30,
+    indexMask: 0x1ff,
+    reserved: 0,
+    reservedHigh,
+    large: { reserved: PAGE_1G_RESERVED, reservedHigh },
+  },
+  ...wideLevels(reservedHigh),
+];
+
+const narrow = (name: string, largePages: boolean, global: boolean): PagingFormat => ({
+  name,
+  entryBytes: 4,
+  levels: twoLevels(largePages),
+  pointerTable: false,
+  global,
+  executeDisable: false,
+});
+
+const wide = (long: boolean, global: boolean, executeDisable: boolean): PagingFormat => {
+  const reservedHigh = (long ? LONG_HIGH_RESERVED : PAE_HIGH_RESERVED) | (executeDisable ? 0 : NO_EXECUTE);
+  return {
+    name: `${long ? "4-level" : "PAE"}${global ? " PGE" : ""}${executeDisable ? " NX" : ""}`,
+    entryBytes: 8,
+    levels: long ? fourLevels(reservedHigh) : wideLevels(reservedHigh),
+    pointerTable: !long,
+    global,
+    executeDisable,
+  };
+};
 
 /** By CR4.PSE and CR4.PGE. */
-const formats: readonly PagingFormat[] = [
-  { name: "32-bit", entryBytes: 4, levels: plain, global: false },
-  { name: "32-bit PSE", entryBytes: 4, levels: withLargePages, global: false },
-  { name: "32-bit PGE", entryBytes: 4, levels: plain, global: true },
-  { name: "32-bit PSE PGE", entryBytes: 4, levels: withLargePages, global: true },
+const narrowFormats: readonly PagingFormat[] = [
+  narrow("32-bit", false, false),
+  narrow("32-bit PSE", true, false),
+  narrow("32-bit PGE", false, true),
+  narrow("32-bit PSE PGE", true, true),
 ];
 
-/** The format that CR4 selects. */
-export function formatOf(cr4: number): PagingFormat {
-  return formats[(cr4 & Cr4.PSE ? 1 : 0) | (cr4 & Cr4.PGE ? 2 : 0)] as PagingFormat;
+/** By EFER.LMA, CR4.PGE and EFER.NXE. */
+const wideFormats: readonly PagingFormat[] = [0, 1, 2, 3, 4, 5, 6, 7].map((n) =>
+  wide((n & 4) !== 0, (n & 2) !== 0, (n & 1) !== 0),
+);
+
+/** The format that CR4 and EFER select (Intel SDM vol. 3, 4.1.1). */
+export function formatOf(cr4: number, efer = 0): PagingFormat {
+  if ((cr4 & Cr4.PAE) === 0)
+    return narrowFormats[(cr4 & Cr4.PSE ? 1 : 0) | (cr4 & Cr4.PGE ? 2 : 0)] as PagingFormat;
+  const index = (efer & Efer.LMA ? 4 : 0) | (cr4 & Cr4.PGE ? 2 : 0) | (efer & Efer.NXE ? 1 : 0);
+  return wideFormats[index] as PagingFormat;
 }
 
-/** The format of shadow tables of 32-bit guests: large and global pages are always understood. */
-export const SHADOW_FORMAT: PagingFormat = formatOf(Cr4.PSE | Cr4.PGE);
+/** Formats that the machine's walker knows for shadow tables. */
+export const SHADOW_FORMAT_NAMES = ["32-bit", "PAE", "4-level"] as const;
+export type ShadowFormatName = (typeof SHADOW_FORMAT_NAMES)[number];
+
+/** Of shadow tables large and global pages and, with 8-byte entries, execute-disable are always understood. */
+export const SHADOW_FORMATS: Readonly<Record<ShadowFormatName, PagingFormat>> = {
+  "32-bit": formatOf(Cr4.PSE | Cr4.PGE),
+  PAE: formatOf(Cr4.PAE | Cr4.PGE, Efer.NXE),
+  "4-level": formatOf(Cr4.PAE | Cr4.PGE, Efer.NXE | Efer.LMA),
+};
+/** The format of vtlb's tables for two-level guests. */
+export const SHADOW_FORMAT: PagingFormat = SHADOW_FORMATS["32-bit"];
+
+/**
+ * Frame number in an entry: of the next table and of a 4 KiB page (`shift` 12), or the first of a large page of 2 to the power of `shift`
+ * bytes. Fits 24 bits.
+ */
+export function frameOf(low: number, high: number, shift: number): number {
+  return ((low >>> 12) | ((high & HIGH_FRAME_MASK) << 20)) & (-1 << (shift - 12));
+}

@@ -122,18 +122,18 @@ export class GuestMemory {
   }
 
   /**
-   * A paging-structure entry at an aligned gpa, unsigned. Memory that does not exist reads as all ones, as on a bus where nobody
+   * A paging-structure entry (or one word of an 8-byte one) at an aligned gpa, unsigned. Memory that does not exist reads as all ones, as on a bus where nobody
    * answers; the hardware walker does the same.
    */
   readEntry32(gpa: number): number {
-    const mfn = this.p2m.lookup(gpa >>> PAGE_SHIFT);
+    const mfn = this.p2m.lookup(Math.floor(gpa / PAGE_SIZE));
     if (mfn === NO_FRAME) return 0xffffffff;
     return this.machine.u32[((mfn << PAGE_SHIFT) | (gpa & OFFSET_MASK)) >>> 2] as number;
   }
 
   /** Writes an entry; a write to memory that does not exist is lost. */
   writeEntry32(gpa: number, value: number): void {
-    if (this.p2m.lookup(gpa >>> PAGE_SHIFT) !== NO_FRAME) this.write32(gpa as Gpa, value);
+    if (this.p2m.lookup(Math.floor(gpa / PAGE_SIZE)) !== NO_FRAME) this.write32(gpa as Gpa, value);
   }
 
   #demandBacked(gpa: number, sizeBytes: number): void {

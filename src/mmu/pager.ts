@@ -1,4 +1,5 @@
 import type { Gfn, Gpa, Gva, Hpa, Mfn, NO_FRAME } from "./address.ts";
+import type { ShadowFormatName } from "./format.ts";
 
 export const PAGER_NAMES = ["bare", "vtlb"] as const;
 export type PagerName = (typeof PAGER_NAMES)[number];
@@ -11,16 +12,30 @@ export interface GuestPaging {
   readonly cr0: number;
   readonly cr3: number;
   readonly cr4: number;
+  /** IA32_EFER, low word. */
+  readonly efer: number;
+  /** The four PDPTEs that the last load of CR3 (or of paging bits) latched under PAE: low word, high word, four times. */
+  readonly pdptes: Uint32Array;
 }
 
 /**
  * What the hardware's page walker is set to while a guest runs.
- * `guest`: it walks the guest's own tables as CR0, CR3 and CR4 say, every guest-physical frame number going through `p2m`.
- * `shadow`: paging is always on (CR0.WP and CR4.PSE as given, PGE on), the tables at `root` hold machine frames.
+ * `guest`: it walks the guest's own tables as CR0, CR3, CR4, EFER and the latched PDPTEs say, every guest-physical frame number going
+ * through `p2m`.
+ * `shadow`: paging is always on (CR0.WP as given, CR4.PSE, PGE and EFER.NXE on) in the format given, the tables hold machine frames. `root`
+ * is the hpa of the topmost table; with PAE, of four pointers that the hardware latches (any 32-byte boundary below 4 GiB). After a change
+ * of `format`, of `root` or of those four pointers the root must be loaded anew: `TlbControl.loadRoot`. `p2m` is for what the
+ * processor itself reads from guest-physical memory: the PDPTEs of a guest with PAE.
  */
 export type HardwarePaging =
   | { readonly mode: "guest"; readonly p2m: Int32Array }
-  | { readonly mode: "shadow"; root: Hpa; writeProtect: boolean };
+  | {
+      readonly mode: "shadow";
+      readonly p2m: Int32Array;
+      format: ShadowFormatName;
+      root: Hpa;
+      writeProtect: boolean;
+    };
 
 /** The cached translations of the physical CPU, as a pager may drop them. */
 export interface TlbControl {
@@ -30,6 +45,8 @@ export interface TlbControl {
   flushNonGlobal(): void;
   /** Of the 4 KiB page that holds the address, global or not. */
   flushPage(gva: Gva): void;
+  /** Loads the hardware's root anew, as `Pager.hardware` now has it, and drops all translations. */
+  loadRoot(): void;
 }
 
 /** What the walk of the guest's tables for one access says (guest walker). */
@@ -43,11 +60,12 @@ export type GuestWalk =
       /** Combined rights of the path. */
       readonly writable: boolean;
       readonly user: boolean;
+      readonly executable: boolean;
       readonly global: boolean;
       /** D of the leaf after the walk (set by it for a write). */
       readonly dirty: boolean;
-      /** 1: 4 KiB page, 2: large page. */
-      readonly level: 1 | 2;
+      /** Of the entry that maps the page. 1: 4 KiB; 2: 4 MiB, with 8-byte entries 2 MiB; 3: 1 GiB. */
+      readonly level: 1 | 2 | 3;
     };
 
 /**

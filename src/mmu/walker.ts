@@ -1,11 +1,21 @@
 import { Cr0 } from "../cpu/state.ts";
-import { type Gfn, type Gpa, type Gva, PAGE_SHIFT } from "./address.ts";
-import { FRAME_MASK, formatOf, type PagingFormat, type PagingLevel, Pte } from "./format.ts";
+import { type Gfn, type Gpa, type Gva, OFFSET_MASK, PAGE_SHIFT, PAGE_SIZE } from "./address.ts";
+import {
+  ALL_RIGHTS,
+  formatOf,
+  frameOf,
+  NO_EXECUTE,
+  type PagingFormat,
+  type PagingLevel,
+  Pte,
+  Right,
+} from "./format.ts";
 import type { GuestMemory } from "./guest-memory.ts";
 import { type GuestPaging, type GuestWalk, PageFault } from "./pager.ts";
 
 /** One access to linear memory. An instruction fetch is `fetch`; formats without execute-disable treat it as a read. */
 export interface GuestAccess {
+  /** Of a guest in long mode: the low 48 bits. */
   readonly gva: Gva;
   readonly write: boolean;
   /** At CPL 3, and not an implicit supervisor access. */
@@ -13,24 +23,47 @@ export interface GuestAccess {
   readonly fetch?: boolean;
 }
 
-/** The entries on the path of the last walk: what the pager records, and what A and D are set in. */
+/**
+ * The entries on the path of the last walk: what a pager records, and what A and D are set in. Entry `i` of each list belongs to the table
+ * at step `i` from the root; the latched pointers of PAE are no step.
+ */
 export interface WalkedEntries {
   /** Entries read, from the root on; 0 with paging off. */
   depth: number;
+  /** Of the table that the entry lies in, as the literature counts: 1 is the last one. */
+  readonly levels: (1 | 2 | 3 | 4)[];
+  /** The table that the entry lies in. */
+  readonly tables: Gfn[];
+  /** Guest-physical address of the entry. */
   readonly addresses: number[];
+  /** The entry (after a walk: with A and D as set by it), unsigned: low word, and high word of 8-byte entries. */
   readonly values: number[];
+  readonly highs: number[];
+  /** Right bits that the entries above allow: what may be done at all through the table that the entry lies in. */
+  readonly above: number[];
+  /** Right bits of the whole path, the last entry included. */
+  rights: number;
 }
 
 /**
- * The software walker of a guest's own tables (Intel SDM vol. 3, 4.3, 4.6-4.8), for one access. It sees guest-physical memory only, and
- * decides exactly as the processor would: rights are combined over the path; user accesses need U and, to write, W at every level;
- * supervisor writes need W only when CR0.WP is set; the topmost offending entry names the fault. Tables outside the guest's
- * memory read as all ones.
+ * The software walker of a guest's own tables (Intel SDM vol. 3, 4.3-4.8), for one access, in all formats: two-level, PAE, 4-level. It sees
+ * guest-physical memory only, and decides exactly as the processor would: rights are combined over the path; user accesses need
+ * U and, to write, W at every level; supervisor writes need W only when CR0.WP is set; fetches need NX clear at every level;
+ * the topmost offending entry names the fault. Tables outside the guest's memory read as all ones. No CPU here has SMEP.
  */
 export class GuestWalker {
   readonly #memory: GuestMemory;
   /** Of the last walk or probe; valid until the next. */
-  readonly path: WalkedEntries = { depth: 0, addresses: [0, 0, 0, 0], values: [0, 0, 0, 0] };
+  readonly path: WalkedEntries = {
+    depth: 0,
+    levels: [1, 1, 1, 1],
+    tables: [0, 0, 0, 0] as Gfn[],
+    addresses: [0, 0, 0, 0],
+    values: [0, 0, 0, 0],
+    highs: [0, 0, 0, 0],
+    above: [0, 0, 0, 0],
+    rights: 0,
+  };
 
   constructor(memory: GuestMemory) {
     this.#memory = memory;
@@ -56,58 +89,83 @@ export class GuestWalker {
     const { gva } = access;
     const path = this.path;
     path.depth = 0;
+    path.rights = ALL_RIGHTS;
     if ((paging.cr0 & Cr0.PG) === 0) return unpaged(gva);
-    const format = formatOf(paging.cr4);
-    const tried = (access.write ? PageFault.write : 0) | (access.user ? PageFault.user : 0);
-    let table = (paging.cr3 & FRAME_MASK) >>> 0;
-    let rights = Pte.writable | Pte.user;
+    const format = formatOf(paging.cr4, paging.efer);
+    const tried =
+      (access.write ? PageFault.write : 0) |
+      (access.user ? PageFault.user : 0) |
+      (access.fetch === true && format.executeDisable ? PageFault.fetch : 0);
+    let table = paging.cr3 >>> PAGE_SHIFT;
+    if (format.pointerTable) {
+      const pointer = (gva >>> 30) << 1;
+      const low = paging.pdptes[pointer] as number;
+      if ((low & Pte.present) === 0) return { kind: "fault", errorCode: tried };
+      table = frameOf(low, paging.pdptes[pointer + 1] as number, PAGE_SHIFT);
+    }
+    const wide = format.entryBytes === 8;
     for (const level of format.levels) {
-      const address = table + ((gva >>> level.shift) & level.indexMask) * format.entryBytes;
+      const address = table * PAGE_SIZE + indexOf(gva, level) * format.entryBytes;
       const entry = this.#memory.readEntry32(address);
-      path.addresses[path.depth] = address;
-      path.values[path.depth] = entry;
-      path.depth++;
+      const high = wide ? this.#memory.readEntry32(address + 4) : 0;
+      const step = path.depth++;
+      path.levels[step] = level.level;
+      path.tables[step] = table as Gfn;
+      path.addresses[step] = address;
+      path.values[step] = entry;
+      path.highs[step] = high;
+      path.above[step] = path.rights;
       if ((entry & Pte.present) === 0) return { kind: "fault", errorCode: tried };
-      const large = level.large !== undefined && (entry & Pte.large) !== 0 ? level.large : undefined;
-      if ((entry & (large ?? level).reserved) !== 0)
+      const large = (entry & Pte.large) !== 0 ? level.large : undefined;
+      const { reserved, reservedHigh } = large ?? level;
+      if (((entry & reserved) | (high & reservedHigh)) !== 0)
         return { kind: "fault", errorCode: tried | PageFault.present | PageFault.reserved };
-      rights &= entry;
-      if (large === undefined && level !== format.levels.at(-1)) {
-        table = (entry & FRAME_MASK) >>> 0;
+      path.rights &= (entry & ~Right.execute) | ((high & NO_EXECUTE) === 0 ? Right.execute : 0);
+      if (large === undefined && level.level !== 1) {
+        table = frameOf(entry, high, PAGE_SHIFT);
         continue;
       }
-      if (!allowed(rights, access, paging.cr0))
+      if (!allowed(path.rights, access, paging.cr0))
         return { kind: "fault", errorCode: tried | PageFault.present };
-      return mapped(gva, entry, rights, level, format, large?.frameMask);
+      return mapped(gva, entry, high, path.rights, level, format);
     }
-    throw new Error(`paging format ${format.name} has no levels`);
+    throw new Error(`paging format ${format.name} has no last level`);
   }
 }
 
+/** Index into the table of a level. */
+function indexOf(gva: number, level: PagingLevel): number {
+  if (gva <= 0xffffffff) return level.shift < 32 ? (gva >>> level.shift) & level.indexMask : 0;
+  return Math.floor(gva / 2 ** level.shift) & level.indexMask;
+}
+
 function allowed(rights: number, access: GuestAccess, cr0: number): boolean {
-  if (access.user && (rights & Pte.user) === 0) return false;
-  if (!access.write || (rights & Pte.writable) !== 0) return true;
+  if (access.fetch === true && (rights & Right.execute) === 0) return false;
+  if (access.user && (rights & Right.user) === 0) return false;
+  if (!access.write || (rights & Right.write) !== 0) return true;
   return !access.user && (cr0 & Cr0.WP) === 0;
 }
 
 function mapped(
   gva: Gva,
   leaf: number,
+  high: number,
   rights: number,
   level: PagingLevel,
   format: PagingFormat,
-  largeMask: number | undefined,
 ): GuestWalk {
-  const gpa = ((leaf & (largeMask ?? FRAME_MASK)) | (gva & ((1 << level.shift) - 1))) >>> 0;
+  const inPage = (gva >>> PAGE_SHIFT) & ((1 << (level.shift - PAGE_SHIFT)) - 1);
+  const gfn = frameOf(leaf, high, level.shift) | inPage;
   return {
     kind: "mapped",
-    gfn: (gpa >>> PAGE_SHIFT) as Gfn,
-    gpa: gpa as Gpa,
-    writable: (rights & Pte.writable) !== 0,
-    user: (rights & Pte.user) !== 0,
+    gfn: gfn as Gfn,
+    gpa: (gfn * PAGE_SIZE + (gva & OFFSET_MASK)) as Gpa,
+    writable: (rights & Right.write) !== 0,
+    user: (rights & Right.user) !== 0,
+    executable: (rights & Right.execute) !== 0,
     global: format.global && (leaf & Pte.global) !== 0,
     dirty: (leaf & Pte.dirty) !== 0,
-    level: largeMask === undefined ? 1 : 2,
+    level: level.level as 1 | 2 | 3,
   };
 }
 
@@ -119,6 +177,7 @@ function unpaged(gva: Gva): GuestWalk {
     gpa: (gva >>> 0) as number as Gpa,
     writable: true,
     user: true,
+    executable: true,
     global: false,
     dirty: true,
     level: 1,

@@ -237,6 +237,9 @@ export class Machine {
       flushPage: (gva: Gva) => {
         if (loaded()) processor.flushTlbPage(gva);
       },
+      loadRoot: () => {
+        if (loaded()) processor.setHardwarePaging(vcpu.hardware);
+      },
     };
   }
 

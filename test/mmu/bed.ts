@@ -1,7 +1,8 @@
+import * as L from "../../src/cpu/layout.ts";
 import { Cr0, Cr4 } from "../../src/cpu/state.ts";
 import type { Gpa, Gva } from "../../src/mmu/address.ts";
 import { dumpMappings, type Mapping } from "../../src/mmu/dump.ts";
-import { SHADOW_FORMAT } from "../../src/mmu/format.ts";
+import { SHADOW_FORMATS } from "../../src/mmu/format.ts";
 import { FrameAllocator } from "../../src/mmu/frames.ts";
 import { GuestMemory } from "../../src/mmu/guest-memory.ts";
 import { HardwareWalker } from "../../src/mmu/hardware-walker.ts";
@@ -34,10 +35,32 @@ export class TlbLog implements TlbControl {
   flushPage(at: Gva): void {
     this.calls.push(`flushPage ${at.toString(16)}`);
   }
+  loadRoot(): void {
+    this.calls.push("loadRoot");
+  }
   take(): string[] {
     const calls = this.calls;
     this.calls = [];
     return calls;
+  }
+}
+
+/** The guest's paging registers; EFER and the PDPTEs are those of the machine's register file, where the hardware walker looks. */
+class BedPaging implements GuestPaging {
+  cr0 = (Cr0.PG | Cr0.PE | Cr0.WP) >>> 0;
+  cr3 = DIRECTORY;
+  cr4: number = Cr4.PSE;
+  readonly pdptes: Uint32Array;
+  readonly #efer: Uint32Array;
+  constructor(machine: MachineMemory) {
+    this.pdptes = new Uint32Array(machine.memory.buffer, L.PDPTE, 8);
+    this.#efer = new Uint32Array(machine.memory.buffer, L.EFER, 1);
+  }
+  get efer(): number {
+    return this.#efer[0] as number;
+  }
+  set efer(value: number) {
+    this.#efer[0] = value;
   }
 }
 
@@ -53,7 +76,7 @@ export class Bed {
   readonly walker: GuestWalker;
   readonly hardware: HardwareWalker;
   readonly tlb = new TlbLog();
-  readonly paging: { -readonly [K in keyof GuestPaging]: number };
+  readonly paging: BedPaging;
 
   constructor(guestBytes = 12 * MIB, machineFrames = 0x1400) {
     this.machine = new MachineMemory(machineFrames);
@@ -63,7 +86,7 @@ export class Bed {
     this.walker = new GuestWalker(this.memory);
     this.hardware = new HardwareWalker(this.machine);
     this.hardware.set({ mode: "guest", p2m: this.p2m.table });
-    this.paging = { cr0: (Cr0.PG | Cr0.PE | Cr0.WP) >>> 0, cr3: DIRECTORY, cr4: Cr4.PSE };
+    this.paging = new BedPaging(this.machine);
   }
 
   setPde(slot: number, entry: number, directory = DIRECTORY): void {
@@ -86,14 +109,16 @@ export class Bed {
   }
 
   /** One hardware translation: error code, or -1 when allowed (see this.hardware). */
-  translate(at: number, write: boolean, user: boolean): number {
+  translate(at: number, write: boolean, user: boolean, fetch = false): number {
     const { cr0, cr3, cr4 } = this.paging;
-    return this.hardware.translate(at, write ? 1 : 0, user, cr0, cr3, cr4) ? -1 : this.hardware.errorCode;
+    const access = fetch ? 2 : write ? 1 : 0;
+    return this.hardware.translate(at, access, user, cr0, cr3, cr4) ? -1 : this.hardware.errorCode;
   }
 
   /** Whole shadow at a pager's root. */
   shadow(paging: HardwarePaging): Mapping[] {
     if (paging.mode !== "shadow") throw new Error("no shadow");
-    return dumpMappings(SHADOW_FORMAT, (hpa) => this.machine.u32[hpa >>> 2] as number, paging.root);
+    const format = SHADOW_FORMATS[paging.format];
+    return dumpMappings(format, (hpa) => this.machine.u32[hpa >>> 2] as number, paging.root);
   }
 }

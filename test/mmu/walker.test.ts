@@ -40,12 +40,12 @@ describe("translation, in both walkers", () => {
     const bed = new Bed();
     bed.setPde(1, 0x800000 | P | PS);
     expect(both(bed, 0x6abcde)).toEqual([0xaabcde, true]);
-    expect(bed.hardware.largePage).toBe(true);
+    expect(bed.hardware.pageShift).toBe(22);
     bed.setPde(1, tableOf(1) | P | PS);
     bed.setPte(0x6ab000, 0x345000 | P);
     bed.paging.cr4 = 0;
     expect(both(bed, 0x6abcde)).toEqual([0x345cde, true]);
-    expect(bed.hardware.largePage).toBe(false);
+    expect(bed.hardware.pageShift).toBe(12);
   });
 
   test("is global only as G of the leaf and CR4.PGE say", () => {

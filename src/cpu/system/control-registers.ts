@@ -9,6 +9,9 @@ import { writeMemory16 } from "./segmentation.ts";
 
 const CR0_WRITABLE = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.NW | Cr0.CD | Cr0.PG;
 const CR0_TRANSLATION = Cr0.PE | Cr0.WP | Cr0.PG;
+/** Bits whose change reloads the PDPTEs when PAE paging is in force afterwards (Intel SDM vol. 3, 4.4.1). */
+const CR0_RELOADS = Cr0.CD | Cr0.NW | Cr0.PG;
+const CR4_RELOADS = Cr4.PAE | Cr4.PGE | Cr4.PSE;
 const CR0_LMSW = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS;
 
 /** CR4 bits by the CPUID feature (bit of leaf 1 EDX) without which they are reserved. */
@@ -38,6 +41,13 @@ function controlExit(core: Core, op: HelperOp, register: number, value: number):
   return Outcome.exit;
 }
 
+const isPae = (cr0: number, cr4: number): boolean => (cr0 & Cr0.PG) !== 0 && (cr4 & Cr4.PAE) !== 0;
+
+/** Latches the PDPTEs at `cr3`, or raises #GP before anything has changed. */
+function latchPdptes(core: Core, cr3: number): void {
+  if (!core.latchPdptes(cr3)) core.raise(Vector.GP, 0);
+}
+
 /** Writes all of CR0, whichever instruction asks; the exit reports the whole new value. */
 function writeCr0(core: Core, op: HelperOp, value: number): Outcome {
   const { state } = core;
@@ -47,9 +57,12 @@ function writeCr0(core: Core, op: HelperOp, value: number): Outcome {
   if (next & Cr0.NW && (next & Cr0.CD) === 0) core.raise(Vector.GP, 0);
   if (core.controls & ExitControl.cr0) return controlExit(core, op, 0, next);
   const changed = state.cr0 ^ next;
+  if (changed & CR0_RELOADS && isPae(next, state.cr4)) latchPdptes(core, state.get(L.CR3));
   state.set(L.CR0, next);
   if (changed & CR0_TRANSLATION) {
     core.pagingChanged();
+    // Translations hold what WP and PG allowed, global ones too.
+    core.flushTlbAll();
     state.updateMode();
   }
   return jumpToNext(core, op);
@@ -57,6 +70,7 @@ function writeCr0(core: Core, op: HelperOp, value: number): Outcome {
 
 function writeCr3(core: Core, op: HelperOp, value: number): Outcome {
   if (core.controls & ExitControl.cr3) return controlExit(core, op, 3, value);
+  if (isPae(core.state.cr0, core.state.cr4)) latchPdptes(core, value);
   core.state.set(L.CR3, value);
   core.pagingChanged();
   return jumpToNext(core, op);
@@ -66,8 +80,9 @@ function writeCr4(core: Core, op: HelperOp, value: number): Outcome {
   if (value & ~cr4Writable(core.cpuid.features)) core.raise(Vector.GP, 0);
   if (core.controls & ExitControl.cr4) return controlExit(core, op, 4, value);
   const changed = core.state.cr4 ^ value;
+  if (changed & CR4_RELOADS && isPae(core.state.cr0, value)) latchPdptes(core, core.state.get(L.CR3));
   core.state.set(L.CR4, value);
-  if (changed & (Cr4.PGE | Cr4.PSE | Cr4.PAE)) {
+  if (changed & CR4_RELOADS) {
     core.pagingChanged();
     core.flushTlbAll();
   }

@@ -1,3 +1,4 @@
+import { PHYSICAL_ADDRESS_BITS } from "../../mmu/format.ts";
 import type { CpuIdentity, Helper } from "../core.ts";
 import { Outcome } from "../core.ts";
 import { ExitControl, ExitReason } from "../exit.ts";
@@ -8,10 +9,14 @@ export const Feature = {
   PSE: 1 << 3,
   TSC: 1 << 4,
   MSR: 1 << 5,
+  PAE: 1 << 6,
   CX8: 1 << 8,
   PGE: 1 << 13,
   CMOV: 1 << 15,
 } as const;
+
+/** Bits of CPUID leaf 8000_0001 EDX that this CPU offers. */
+export const ExtendedFeature = { NX: 1 << 20 } as const;
 
 /** Family 6, model 8, stepping 3: a P6 of the plain kind. */
 const SIGNATURE = 0x683;
@@ -20,6 +25,12 @@ const VENDOR_EBX = 0x756e6547;
 const VENDOR_EDX = 0x49656e69;
 const VENDOR_ECX = 0x6c65746e;
 const HIGHEST_LEAF = 2;
+const EXTENDED = 0x80000000;
+const HIGHEST_EXTENDED_LEAF = 0x80000008;
+/** Leaves 8000_0002 to 8000_0004. */
+const BRAND = "Umbra P6 with PAE and NX";
+/** Of linear addresses. */
+const LINEAR_ADDRESS_BITS = 32;
 
 type Leaf = readonly [eax: number, ebx: number, ecx: number, edx: number];
 
@@ -28,17 +39,74 @@ type Leaf = readonly [eax: number, ebx: number, ecx: number, edx: number];
  * 16 KiB instruction (08) and data (0C) caches, 256 KiB second level (82).
  */
 const CACHES: Leaf = [0x03020101, 0, 0, 0x0c040882];
+const NOTHING: Leaf = [0, 0, 0, 0];
 
-/** A P6-class processor without APIC, PAE, SEP, MTRR, MMX, FXSR and SSE. It has no extended leaves, hence no brand string. */
-export class P6Identity implements CpuIdentity {
-  readonly features =
-    Feature.FPU | Feature.PSE | Feature.TSC | Feature.MSR | Feature.CX8 | Feature.PGE | Feature.CMOV;
+const P6_FEATURES =
+  Feature.FPU | Feature.PSE | Feature.TSC | Feature.MSR | Feature.CX8 | Feature.PGE | Feature.CMOV;
+
+/** A P6-class processor without APIC, SEP, MTRR, PAT, MMX, FXSR and SSE. */
+class P6Identity implements CpuIdentity {
+  readonly features: number;
+  readonly extendedFeatures: number;
+
+  constructor(features: number, extendedFeatures: number) {
+    this.features = features;
+    this.extendedFeatures = extendedFeatures;
+  }
 
   leaf(eax: number, _ecx: number): Leaf {
     if (eax === 0) return [HIGHEST_LEAF, VENDOR_EBX, VENDOR_ECX, VENDOR_EDX];
     if (eax === 1) return [SIGNATURE, 0, 0, this.features];
-    // The highest basic leaf, and what every leaf above it (extended ones included) answers.
+    if (this.extendedFeatures !== 0 && eax >= EXTENDED && eax <= HIGHEST_EXTENDED_LEAF)
+      return this.#extendedLeaf(eax);
+    // The highest basic leaf, and what every leaf above it (extended ones, where there are none) answers.
     return CACHES;
+  }
+
+  #extendedLeaf(eax: number): Leaf {
+    switch (eax) {
+      case 0x80000000:
+        return [HIGHEST_EXTENDED_LEAF, 0, 0, 0];
+      case 0x80000001:
+        return [0, 0, 0, this.extendedFeatures];
+      case 0x80000002:
+      case 0x80000003:
+      case 0x80000004:
+        return brandWords((eax & 7) - 2);
+      case 0x80000008:
+        return [PHYSICAL_ADDRESS_BITS | (LINEAR_ADDRESS_BITS << 8), 0, 0, 0];
+      default:
+        return NOTHING;
+    }
+  }
+}
+
+/** 16 characters of the brand string, padded with zeros. */
+function brandWords(part: number): Leaf {
+  const word = (k: number): number =>
+    [0, 1, 2, 3].reduce(
+      (value, n) => value | ((BRAND.charCodeAt(part * 16 + k * 4 + n) || 0) << (8 * n)),
+      0,
+    ) >>> 0;
+  return [word(0), word(1), word(2), word(3)];
+}
+
+/**
+ * The processors to choose from. `p6`: two-level paging only, no extended leaves, hence no brand string. `p6-pae`: PAE, execute-disable
+ * and 36-bit physical addresses besides (which no one processor of this signature had; nothing that software derives from it contradicts).
+ */
+export const CPU_MODELS = ["p6", "p6-pae"] as const;
+export type CpuModel = (typeof CPU_MODELS)[number];
+
+/** What a processor of that name says of itself. Throws RangeError when there is none. */
+export function cpuIdentity(model: CpuModel): CpuIdentity {
+  switch (model) {
+    case "p6":
+      return new P6Identity(P6_FEATURES, 0);
+    case "p6-pae":
+      return new P6Identity(P6_FEATURES | Feature.PAE, ExtendedFeature.NX);
+    default:
+      throw new RangeError(`there is no CPU model "${model}": choose one of ${CPU_MODELS.join(", ")}`);
   }
 }
 

@@ -17,7 +17,7 @@ import { bound, enter, popa, popMemory, pusha } from "./stack-frames.ts";
 import { cmps, scas } from "./string-compare.ts";
 import { lods, movs, stos } from "./string-move.ts";
 
-export { P6Identity } from "./cpuid.ts";
+export { CPU_MODELS, type CpuModel, cpuIdentity, ExtendedFeature, Feature } from "./cpuid.ts";
 export { deliverEvent, deliverWithFaults, type Event, type EventKind, raiseAndDeliver } from "./delivery.ts";
 export { combineExceptions, isGuestFault } from "./exceptions.ts";
 export {

@@ -2,7 +2,8 @@ import type { Core, Helper, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
 import { ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
-import { Cr4 } from "../state.ts";
+import { Cr4, Efer } from "../state.ts";
+import { ExtendedFeature } from "./cpuid.ts";
 import { requireRing0 } from "./operand.ts";
 
 type Words = readonly [low: number, high: number];
@@ -10,6 +11,8 @@ type Words = readonly [low: number, high: number];
 interface ModelSpecificRegister {
   /** Bit of CPUID leaf 1 EDX without which the register does not exist. */
   readonly feature?: number;
+  /** Bits of CPUID leaf 8000_0001 EDX: the register exists if one of them is offered. */
+  readonly extendedFeatures?: number;
   readonly read: (core: Core) => Words;
   /** Absent: read-only, a write is #GP. */
   readonly write?: (core: Core, low: number, high: number) => void;
@@ -24,6 +27,16 @@ function sysenterRegister(at: number): ModelSpecificRegister {
     read: (core) => [core.state.get(at), 0],
     write: (core, low) => core.state.set(at, low),
   };
+}
+
+/** EFER: NXE is all that a processor without long mode and SYSCALL has; other bits are reserved. */
+function writeEfer(core: Core, low: number, high: number): void {
+  if (high !== 0 || (low & ~Efer.NXE) !== 0) core.raise(Vector.GP, 0);
+  if (core.state.efer === low) return;
+  core.state.set(L.EFER, low);
+  // Translations say whether they may be fetched from, and reserved bits have changed.
+  core.pagingChanged();
+  core.flushTlbAll();
 }
 
 /**
@@ -43,6 +56,11 @@ const REGISTERS: ReadonlyMap<number, ModelSpecificRegister> = new Map<number, Mo
   [0x174, sysenterRegister(L.SYSENTER)],
   [0x175, sysenterRegister(L.SYSENTER + 4)],
   [0x176, sysenterRegister(L.SYSENTER + 8)],
+  // IA32_EFER
+  [
+    0xc0000080,
+    { extendedFeatures: ExtendedFeature.NX, read: (core) => [core.state.efer, 0], write: writeEfer },
+  ],
 ]);
 
 function find(core: Core, index: number): ModelSpecificRegister {
@@ -50,6 +68,9 @@ function find(core: Core, index: number): ModelSpecificRegister {
   if (register.feature !== undefined && ((core.cpuid.features >>> register.feature) & 1) === 0) {
     core.raise(Vector.GP, 0);
   }
+  const { extendedFeatures } = register;
+  if (extendedFeatures !== undefined && (core.cpuid.extendedFeatures & extendedFeatures) === 0)
+    core.raise(Vector.GP, 0);
   return register;
 }
 

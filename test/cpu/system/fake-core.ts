@@ -1,9 +1,16 @@
-import type { Core, ExitSignal, GuestFault, HelperOp, LinearMemory } from "../../../src/cpu/core.ts";
+import type {
+  Core,
+  CpuIdentity,
+  ExitSignal,
+  GuestFault,
+  HelperOp,
+  LinearMemory,
+} from "../../../src/cpu/core.ts";
 import { Outcome, Vector } from "../../../src/cpu/core.ts";
 import { createExitRecord, type ExitRecord } from "../../../src/cpu/exit.ts";
 import * as L from "../../../src/cpu/layout.ts";
 import { CpuState } from "../../../src/cpu/state.ts";
-import { HELPERS, P6Identity } from "../../../src/cpu/system/index.ts";
+import { type CpuModel, cpuIdentity, HELPERS } from "../../../src/cpu/system/index.ts";
 
 /** Linear address 0 is at this byte of the memory that also holds the register file. */
 const LINEAR_BASE = 0x10000;
@@ -112,7 +119,9 @@ export class FakeCore implements Core {
   readonly state: CpuState;
   readonly memory: FakeMemory;
   readonly exitRecord: ExitRecord = createExitRecord();
-  readonly cpuid = new P6Identity();
+  readonly cpuid: CpuIdentity;
+  /** What the PDPTEs at an address are worth: addresses whose load is refused. */
+  readonly badPdptes = new Set<number>();
   controls = 0;
   answerRead = 0;
   time: [number, number] = [0, 0];
@@ -125,7 +134,8 @@ export class FakeCore implements Core {
   private readonly fault: GuestFault = { kind: "guest-fault", vector: 0, errorCode: -1, address: 0 };
   private readonly signal: ExitSignal = { kind: "exit-signal" };
 
-  constructor() {
+  constructor(model: CpuModel = "p6") {
+    this.cpuid = cpuIdentity(model);
     const memory = new WebAssembly.Memory({ initial: (LINEAR_BASE + LINEAR_BYTES) >> 16 });
     this.state = new CpuState(memory);
     this.memory = new FakeMemory(this, memory);
@@ -170,6 +180,11 @@ export class FakeCore implements Core {
   }
   pagingChanged(): void {
     this.notices.push("pagingChanged");
+  }
+  latchPdptes(cr3: number): boolean {
+    if (this.badPdptes.has(cr3)) return false;
+    this.notices.push(`latch ${cr3.toString(16)}`);
+    return true;
   }
   portAccess(_op: HelperOp, port: number, size: number, write: boolean, value: number): boolean {
     const answer = this.answers.shift();

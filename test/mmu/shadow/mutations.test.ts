@@ -284,7 +284,8 @@ test("the bare pager asks for no exits, holds no frames and refuses to fill", ()
   const pager = new BarePager({ ...bed });
   expect([pager.controls, pager.framesHeld, pager.contextChanged()]).toEqual([0, 0, 0]);
   expect(pager.hardware).toEqual({ mode: "guest", p2m: bed.p2m.table });
-  const walk = bed.walker.probe({ gva: gva(0), write: false, user: false }, { cr0: 0, cr3: 0, cr4: 0 });
+  bed.paging.cr0 = 0;
+  const walk = bed.walker.probe({ gva: gva(0), write: false, user: false }, bed.paging);
   if (walk.kind !== "mapped") throw new Error("paging is off");
   expect(() => pager.fill({ gva: gva(0), errorCode: 0, walk })).toThrow("no shadow to fill");
 });

@@ -31,6 +31,9 @@ export class GreedyTlb implements TlbControl {
   flushPage(at: Gva): void {
     this.pages.delete(at >>> 12);
   }
+  loadRoot(): void {
+    this.pages.clear();
+  }
 }
 
 /** A bed with a vtlb pager behind a TLB, driven as the machine would. */

@@ -64,7 +64,13 @@ export class VtlbPager implements Pager {
       if (error instanceof OutOfFrames) throw new PagerError(error.message);
       throw error;
     }
-    this.hardware = { mode: "shadow", root: hpaOf(this.tables.root), writeProtect: true };
+    this.hardware = {
+      mode: "shadow",
+      p2m: p2m.table,
+      format: "32-bit",
+      root: hpaOf(this.tables.root),
+      writeProtect: true,
+    };
     this.#filledUnder = this.pagingBits();
   }
 
@@ -81,7 +87,7 @@ export class VtlbPager implements Pager {
     const frame = this.hostFrame(fault);
     const flags = Pte.present | Pte.accessed | rights | (rights & Pte.writable ? Pte.dirty : 0);
     const kept = walk.global && this.keepGlobal ? Pte.global : 0;
-    const guestLarge = walk.level === 2 || !paged;
+    const guestLarge = walk.level > 1 || !paged;
     const largeFrame = guestLarge && frame !== NO_FRAME ? p2m.lookupLarge(walk.gfn) : NO_FRAME;
     const held = this.tables.all.length;
     if (largeFrame !== NO_FRAME)
