@@ -10,6 +10,8 @@ export interface VmAddresses {
   readonly vm: string;
   readonly mmu: string;
   readonly shadow: string;
+  /** Only under pagers that keep roots of their own. */
+  readonly roots: string;
   readonly pic: string;
   readonly timer: string;
   readonly rtc: string;
@@ -24,6 +26,7 @@ export function addressesOf(vmName: string): VmAddresses {
     vm: `vm:${vmName}`,
     mmu: `mmu:${vmName}`,
     shadow: `shadow:${vmName}`,
+    roots: `roots:${vmName}`,
     pic: `pic:${vmName}`,
     timer: `timer:${vmName}`,
     rtc: `rtc:${vmName}`,

@@ -1,8 +1,16 @@
-import type { MmioData, MmuContext, MmuFault, MmuInvlpg, MmuUnbacked } from "../bus/messages/index.ts";
+import type {
+  MmioData,
+  MmuContext,
+  MmuFault,
+  MmuInvlpg,
+  MmuUnbacked,
+  ShadowEmulate,
+} from "../bus/messages/index.ts";
 import { Vector } from "../cpu/core.ts";
 import { Access } from "../cpu/exit.ts";
 import { mmuChart } from "../machines/mmu.ts";
-import type { Gva } from "../mmu/address.ts";
+import type { Gpa, Gva } from "../mmu/address.ts";
+import type { GuestMemory } from "../mmu/guest-memory.ts";
 import { type GuestPaging, type GuestWalk, PageFault } from "../mmu/pager.ts";
 import type { GuestAccess, GuestWalker } from "../mmu/walker.ts";
 import { SWITCHER, type VmAddresses } from "./addresses.ts";
@@ -13,11 +21,14 @@ export interface MmuParts {
   readonly vcpu: number;
   readonly walker: GuestWalker;
   readonly paging: GuestPaging;
+  readonly memory: GuestMemory;
+  /** The actor that follows the vcpu's paging registers: the ShadowManager, or Roots where the pager has them. */
+  readonly contextActor: string;
 }
 
 /** The MMU of one vcpu as an actor: walks the guest's tables, and asks the shadow or a device to act. */
 export function addMmu(stage: Stage, parts: MmuParts) {
-  const { addresses, vcpu, walker, paging } = parts;
+  const { addresses, vcpu, walker, paging, memory } = parts;
   const access: { -readonly [K in keyof Required<GuestAccess>]: GuestAccess[K] } = {
     gva: 0 as Gva,
     write: false,
@@ -25,12 +36,26 @@ export function addMmu(stage: Stage, parts: MmuParts) {
     fetch: false,
   };
   let walk: GuestWalk | undefined;
+  /** The access that may have to be done for the guest. */
+  let tried: Pick<MmuUnbacked, "access" | "size" | "value"> = { access: Access.read, size: 0, value: 0 };
+  let gpa = 0 as Gpa;
+  let why: ShadowEmulate["why"] = "mmio";
 
   return stage.add(addresses.mmu, mmuChart, (self) => ({
-    guards: { guestForbids: () => walk?.kind === "fault" },
+    guards: {
+      guestForbids: () => walk?.kind === "fault",
+      isFetch: () => tried.access === Access.execute,
+      // The stores that it is for will come, one by one, when it is answered.
+      isProbe: () => tried.size === 0,
+      isDevice: () => why === "mmio",
+      // The first half of a read-modify-write.
+      isRead: () => tried.access === Access.read,
+    },
     actions: {
       walkGuest: ({ event }) => {
-        const { gva, errorCode } = event as MmuFault;
+        const fault = event as MmuFault;
+        const { gva, errorCode } = fault;
+        tried = fault;
         access.gva = gva;
         access.write = (errorCode & PageFault.write) !== 0;
         access.user = (errorCode & PageFault.user) !== 0;
@@ -59,20 +84,47 @@ export function addMmu(stage: Stage, parts: MmuParts) {
         });
       },
       resolve: () => self.post(SWITCHER, { type: "mmu.resolved", vcpu }),
+      locate: ({ event }) => {
+        ({ gpa, why } = event as ShadowEmulate);
+      },
       askDevice: ({ event }) => {
-        const { gpa, size, value, access } = event as MmuUnbacked;
-        if (access === Access.write) self.post(addresses.ports, { type: "mmio.write", gpa, size, value });
+        if (event.type === "mmu.unbacked") {
+          tried = event as MmuUnbacked;
+          gpa = (event as MmuUnbacked).gpa;
+        }
+        const { size, value } = tried;
+        if (tried.access === Access.write)
+          self.post(addresses.ports, { type: "mmio.write", gpa, size, value });
         else self.post(addresses.ports, { type: "mmio.read", gpa, size });
       },
+      askStore: () =>
+        self.post(addresses.shadow, { type: "shadow.write", gpa, bytes: tried.size, value: tried.value }),
+      answerStore: () => self.post(SWITCHER, { type: "mmu.emulated", vcpu, value: 0 }),
+      answerRead: () =>
+        self.post(SWITCHER, { type: "mmu.emulated", vcpu, value: readMemory(memory, gpa, tried.size) }),
+      answerProbe: () => self.post(SWITCHER, { type: "mmu.emulated", vcpu, value: 0 }),
+      // What nobody answers reads as ones, and FF FF is no instruction.
+      refuseFetch: () =>
+        self.post(SWITCHER, {
+          type: "trap.inject",
+          vcpu,
+          vector: Vector.UD,
+          kind: "exception",
+          errorCode: -1,
+        }),
       emulate: ({ event }) => {
         const value = event.type === "mmio.data" ? (event as MmioData).value : 0;
         self.post(SWITCHER, { type: "mmu.emulated", vcpu, value });
       },
       flushShadow: ({ event }) =>
-        self.post(addresses.shadow, { type: "shadow.flush", change: (event as MmuContext).change }),
+        self.post(parts.contextActor, { type: "shadow.cr", change: (event as MmuContext).change }),
       invalidateShadow: ({ event }) =>
-        self.post(addresses.shadow, { type: "shadow.invalidate", gva: (event as MmuInvlpg).gva }),
+        self.post(addresses.shadow, { type: "shadow.invlpg", gva: (event as MmuInvlpg).gva }),
       confirm: () => self.post(SWITCHER, { type: "mmu.updated", vcpu }),
     },
   }));
+}
+
+function readMemory(memory: GuestMemory, gpa: Gpa, sizeBytes: number): number {
+  return sizeBytes === 4 ? memory.read32(gpa) : sizeBytes === 2 ? memory.read16(gpa) : memory.read8(gpa);
 }

@@ -1,4 +1,4 @@
-import type { ShadowFault, ShadowFlush, ShadowInvalidate } from "../bus/messages/index.ts";
+import type { ShadowCr, ShadowFault, ShadowInvlpg } from "../bus/messages/index.ts";
 import { shadowManagerChart } from "../machines/shadow-manager.ts";
 import { OutOfFrames } from "../mmu/frames.ts";
 import { type Pager, PagerError, type ShadowFill } from "../mmu/pager.ts";
@@ -36,7 +36,11 @@ export function addShadowManager(stage: Stage, parts: ShadowManagerParts) {
         self.announce({ type: "shadow.filled", gva, gfn, mfn, writable, user, level, tablesAllocated });
       },
       resolve: ({ event }) =>
-        self.post(addresses.mmu, { type: "shadow.resolved", gva: (event as ShadowFault).gva }),
+        self.post(addresses.mmu, {
+          type: "shadow.resolved",
+          gva: (event as ShadowFault).gva,
+          outcome: "resume",
+        }),
       killGuest: ({ event }) => {
         const gva = (event as ShadowFault).gva >>> 0;
         const eip = parts.eip() >>> 0;
@@ -44,12 +48,12 @@ export function addShadowManager(stage: Stage, parts: ShadowManagerParts) {
         self.post(addresses.vm, { type: "vm.kill", reason });
       },
       flush: ({ event }) => {
-        dropped = pager.contextChanged((event as ShadowFlush).change);
+        dropped = pager.contextChanged((event as ShadowCr).change);
       },
       confirmFlush: () => self.post(addresses.mmu, { type: "shadow.flushed", dropped }),
-      invalidate: ({ event }) => pager.invalidatePage((event as ShadowInvalidate).gva),
+      invalidate: ({ event }) => pager.invalidatePage((event as ShadowInvlpg).gva),
       confirmInvalidate: ({ event }) =>
-        self.post(addresses.mmu, { type: "shadow.invalidated", gva: (event as ShadowInvalidate).gva }),
+        self.post(addresses.mmu, { type: "shadow.invalidated", gva: (event as ShadowInvlpg).gva }),
     },
   }));
 }

@@ -2,6 +2,8 @@ import type { AnyStateMachine } from "xstate";
 import { cpuChart } from "./cpu.ts";
 import { interruptControllerChart } from "./interrupt-controller.ts";
 import { keyboardControllerChart } from "./keyboard-controller.ts";
+import { kvmRootsChart } from "./kvm-roots.ts";
+import { kvmShadowManagerChart } from "./kvm-shadow-manager.ts";
 import { mmuChart } from "./mmu.ts";
 import { portsChart } from "./ports.ts";
 import { rtcChart } from "./rtc.ts";
@@ -12,13 +14,15 @@ import { uartChart } from "./uart.ts";
 import { virtualClockChart } from "./virtual-clock.ts";
 import { vmChart } from "./vm.ts";
 
-/** Every chart of the system, by the name that its actors' addresses begin with. */
+/** Every chart of the system, by the name that its actors' addresses begin with (and the pager that has a chart of its own). */
 export const ALL_CHARTS: Readonly<Record<string, AnyStateMachine>> = {
   cpu: cpuChart,
   switcher: switcherChart,
   vm: vmChart,
   mmu: mmuChart,
   shadow: shadowManagerChart,
+  "shadow (kvm)": kvmShadowManagerChart,
+  roots: kvmRootsChart,
   pic: interruptControllerChart,
   timer: timerChart,
   rtc: rtcChart,
@@ -32,6 +36,8 @@ export {
   cpuChart,
   interruptControllerChart,
   keyboardControllerChart,
+  kvmRootsChart,
+  kvmShadowManagerChart,
   mmuChart,
   portsChart,
   rtcChart,

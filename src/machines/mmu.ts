@@ -8,6 +8,8 @@ type MmuEvent = MessageOf<
   | "mmu.context"
   | "mmu.invlpg"
   | "shadow.resolved"
+  | "shadow.emulate"
+  | "shadow.written"
   | "shadow.flushed"
   | "shadow.invalidated"
   | "mmio.data"
@@ -24,11 +26,17 @@ export const mmuChart = setup({
     "askDevice",
     "resolve",
     "emulate",
+    "locate",
+    "askStore",
+    "answerStore",
+    "answerRead",
+    "answerProbe",
+    "refuseFetch",
     "flushShadow",
     "invalidateShadow",
     "confirm",
   ),
-  guards: guards("guestForbids"),
+  guards: guards("guestForbids", "isFetch", "isProbe", "isDevice", "isRead"),
 }).createMachine({
   id: "mmu",
   initial: "idle",
@@ -51,7 +59,24 @@ export const mmuChart = setup({
     },
     /** The guest allows it: the ShadowManager makes the shadow agree. (Where no frame backs it, an mmio exit will follow.) */
     awaitingShadow: {
-      on: { "shadow.resolved": { target: "idle", actions: "resolve" } },
+      on: {
+        "shadow.resolved": { target: "idle", actions: "resolve" },
+        "shadow.emulate": { target: "decoding", actions: "locate" },
+      },
+    },
+    /** The access is to be done for the guest: what is it? One part of an instruction at a time; the instruction is begun anew after each. */
+    decoding: {
+      always: [
+        { guard: "isFetch", target: "idle", actions: "refuseFetch" },
+        { guard: "isProbe", target: "idle", actions: "answerProbe" },
+        { guard: "isDevice", target: "emulating", actions: "askDevice" },
+        { guard: "isRead", target: "idle", actions: "answerRead" },
+        { target: "storing", actions: "askStore" },
+      ],
+    },
+    /** A store into a guest table: the ShadowManager writes the memory and follows. */
+    storing: {
+      on: { "shadow.written": { target: "idle", actions: "answerStore" } },
     },
     /** No frame backs the address: a device answers. */
     emulating: {

@@ -2,7 +2,7 @@ import { setup } from "xstate";
 import type { MessageOf } from "../bus/messages/index.ts";
 import { actions, guards } from "./names.ts";
 
-type ShadowEvent = MessageOf<"shadow.fault" | "shadow.flush" | "shadow.invalidate">;
+type ShadowEvent = MessageOf<"shadow.fault" | "shadow.cr" | "shadow.invlpg">;
 
 /** Keeps the shadow tables of one guest, by the policy of its pager. */
 export const shadowManagerChart = setup({
@@ -25,8 +25,8 @@ export const shadowManagerChart = setup({
     idle: {
       on: {
         "shadow.fault": "filling",
-        "shadow.flush": "zapping",
-        "shadow.invalidate": { actions: ["invalidate", "confirmInvalidate"] },
+        "shadow.cr": "zapping",
+        "shadow.invlpg": { actions: ["invalidate", "confirmInvalidate"] },
       },
     },
     filling: {

@@ -2,6 +2,9 @@ import { addressesOf, type VmAddresses } from "../actors/addresses.ts";
 import { addInterruptController } from "../actors/interrupt-controller.ts";
 import { IoRoutes } from "../actors/io-routes.ts";
 import { addKeyboardController } from "../actors/keyboard-controller.ts";
+import { isKvm } from "../actors/kvm-port.ts";
+import { addKvmRoots } from "../actors/kvm-roots.ts";
+import { addKvmShadowManager } from "../actors/kvm-shadow-manager.ts";
 import { addMmu } from "../actors/mmu.ts";
 import { addPorts, type PortsModels } from "../actors/ports.ts";
 import { addRtc } from "../actors/rtc.ts";
@@ -58,8 +61,18 @@ export function buildPlant(parts: PlantParts): Plant {
   // Before the devices, which may arm alarms and drive lines while they are made.
   addVirtualClock(stage, { ...wiring, wheel });
   const pic = addInterruptController(stage, wiring);
-  addMmu(stage, { ...wiring, walker: new GuestWalker(memory), paging });
-  addShadowManager(stage, { addresses, pager, eip: parts.eip });
+  const kvm = isKvm(pager);
+  addMmu(stage, {
+    ...wiring,
+    walker: new GuestWalker(memory),
+    paging,
+    memory,
+    contextActor: kvm ? addresses.roots : addresses.shadow,
+  });
+  if (kvm) {
+    addKvmShadowManager(stage, { addresses, pager, eip: parts.eip });
+    addKvmRoots(stage, addresses);
+  } else addShadowManager(stage, { addresses, pager, eip: parts.eip });
   const { pit, port61 } = addTimer(stage, wiring);
   const rtc = addRtc(stage, {
     ...wiring,

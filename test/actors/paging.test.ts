@@ -23,6 +23,7 @@ const walk = {
   gpa: 0x3000 as Gpa,
   writable: true,
   user: true,
+  executable: true,
   global: false,
   dirty: true,
   level: 1,
@@ -39,7 +40,9 @@ describe("the Mmu actor", () => {
       addresses,
       vcpu: 2,
       walker: new GuestWalker(memory),
-      paging: { cr0: 0x80010001, cr3: 0x1000, cr4: 0 },
+      paging: { cr0: 0x80010001, cr3: 0x1000, cr4: 0, efer: 0, pdptes: new Uint32Array(8) },
+      memory,
+      contextActor: addresses.shadow,
     });
     for (const address of [SWITCHER, addresses.shadow, addresses.ports, addresses.vm]) bus.stub(address);
     const fault = (errorCode: number) => {
@@ -141,12 +144,12 @@ describe("the ShadowManager actor", () => {
     const { bus } = manager(() => {
       throw new Error("not called");
     });
-    bus.post("mmu:g", "shadow:g", { type: "shadow.flush", change: "cr3" });
-    bus.post("mmu:g", "shadow:g", { type: "shadow.invalidate", gva });
+    bus.post("mmu:g", "shadow:g", { type: "shadow.cr", change: "cr3" });
+    bus.post("mmu:g", "shadow:g", { type: "shadow.invlpg", gva });
     bus.drain();
     bus.expectMessages([
-      { type: "shadow.flush" },
-      { type: "shadow.invalidate" },
+      { type: "shadow.cr" },
+      { type: "shadow.invlpg" },
       { type: "shadow.flushed", to: "mmu:g", with: { dropped: 17 } },
       { type: "shadow.invalidated", to: "mmu:g", with: { gva } },
     ]);

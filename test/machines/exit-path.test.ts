@@ -105,8 +105,8 @@ describe.each(BOTH_WAYS)("the ShadowManager chart, %s", (_, interpreted) => {
 
   it("zaps what is stale, and single pages", () => {
     const shadow = walkChart(shadowManagerChart, interpreted);
-    expect(shadow.send("shadow.flush")).toEqual(["flush", "confirmFlush"]);
-    expect(shadow.send("shadow.invalidate")).toEqual(["invalidate", "confirmInvalidate"]);
+    expect(shadow.send("shadow.cr")).toEqual(["flush", "confirmFlush"]);
+    expect(shadow.send("shadow.invlpg")).toEqual(["invalidate", "confirmInvalidate"]);
     expect(shadow.state).toBe("idle");
   });
 });

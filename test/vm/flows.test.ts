@@ -137,7 +137,7 @@ describe("a change of the guest's paging registers", () => {
     expect(flow().slice(5, 11)).toEqual([
       "cpu.exit cpu0 -> switcher0",
       "mmu.context switcher0 -> mmu:a",
-      "shadow.flush mmu:a -> shadow:a",
+      "shadow.cr mmu:a -> shadow:a",
       "shadow.flushed shadow:a -> mmu:a",
       "mmu.updated mmu:a -> switcher0",
       "cpu.enter switcher0 -> cpu0",
@@ -158,7 +158,7 @@ describe("a change of the guest's paging registers", () => {
     expect(flow().slice(5, 11)).toEqual([
       "cpu.exit cpu0 -> switcher0",
       "mmu.invlpg switcher0 -> mmu:a",
-      "shadow.invalidate mmu:a -> shadow:a",
+      "shadow.invlpg mmu:a -> shadow:a",
       "shadow.invalidated shadow:a -> mmu:a",
       "mmu.updated mmu:a -> switcher0",
       "cpu.enter switcher0 -> cpu0",

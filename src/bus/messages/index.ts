@@ -3,13 +3,16 @@
 import type { ClockMessage } from "./clock.ts";
 import type { ConsoleMessage } from "./console.ts";
 import type { CpuMessage } from "./cpu.ts";
+import type { DirtyMessage } from "./dirty.ts";
+import type { HostMessage } from "./host.ts";
 import type { IntrMessage } from "./intr.ts";
 import type { IoMessage } from "./io.ts";
 import type { IrqMessage } from "./irq.ts";
 import type { MmioMessage } from "./mmio.ts";
 import type { MmuMessage } from "./mmu.ts";
 import type { SchedMessage } from "./sched.ts";
-import type { ShadowMessage } from "./shadow.ts";
+import type { ShadowMessage } from "./shadow-facts.ts";
+import type { TlbMessage } from "./tlb.ts";
 import type { TrapMessage } from "./trap.ts";
 import type { VmMessage } from "./vm.ts";
 
@@ -18,6 +21,9 @@ export type Message =
   | TrapMessage
   | MmuMessage
   | ShadowMessage
+  | TlbMessage
+  | DirtyMessage
+  | HostMessage
   | MmioMessage
   | IoMessage
   | IrqMessage
@@ -38,6 +44,8 @@ export type MessageFamily = MessageType extends `${infer Family}.${string}` ? Fa
 export * from "./clock.ts";
 export * from "./console.ts";
 export * from "./cpu.ts";
+export * from "./dirty.ts";
+export * from "./host.ts";
 export * from "./intr.ts";
 export * from "./io.ts";
 export * from "./irq.ts";
@@ -45,5 +53,7 @@ export * from "./mmio.ts";
 export * from "./mmu.ts";
 export * from "./sched.ts";
 export * from "./shadow.ts";
+export * from "./shadow-facts.ts";
+export * from "./tlb.ts";
 export * from "./trap.ts";
 export * from "./vm.ts";

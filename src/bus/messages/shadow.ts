@@ -1,13 +1,13 @@
-import type { Gfn, Gva, Mfn, NO_FRAME } from "../../mmu/address.ts";
+import type { Gfn, Gpa, Gva, Hpa, Mfn, NO_FRAME } from "../../mmu/address.ts";
 import type { AuditViolation, ShadowFault as Fault, TranslationChange } from "../../mmu/pager.ts";
 
-/** Mmu → ShadowManager: the guest's tables allow the access, the shadow does not yet. Answered by `shadow.resolved`. */
+/** Mmu → ShadowManager: the guest's tables allow the access, the shadow does not yet. Answered by `shadow.resolved` or `shadow.emulate`. */
 export interface ShadowFault extends Fault {
   readonly type: "shadow.fault";
 }
 
-/** Fact, from ShadowManager: an entry was made. */
-export interface ShadowFilled {
+/** Fact, from a ShadowManager that treats the shadow as a TLB: an entry was made for an address. */
+export interface ShadowTlbFilled {
   readonly type: "shadow.filled";
   readonly gva: Gva;
   readonly gfn: Gfn;
@@ -15,39 +15,95 @@ export interface ShadowFilled {
   readonly mfn: Mfn | typeof NO_FRAME;
   readonly writable: boolean;
   readonly user: boolean;
-  readonly level: 1 | 2;
+  /** 1: 4 KiB; 2: 4 MiB (2 MiB in 8-byte formats); 3: 1 GiB. */
+  readonly level: 1 | 2 | 3;
   /** Shadow tables that had to be allocated for it. */
   readonly tablesAllocated: number;
 }
 
-/** ShadowManager → Mmu: the shadow allows the access. */
+/**
+ * ShadowManager → Mmu: begin the instruction anew. `resume`: the shadow now allows the access, or no longer differs from what it was
+ * asked about; `reload`: it lost its root meanwhile, and the access will fault again on a fresh one.
+ */
 export interface ShadowResolved {
   readonly type: "shadow.resolved";
   readonly gva: Gva;
+  readonly outcome: "resume" | "reload";
 }
 
-/** Mmu → ShadowManager: the guest has changed its paging registers. Answered by `shadow.flushed`. */
-export interface ShadowFlush {
-  readonly type: "shadow.flush";
+/**
+ * ShadowManager → Mmu: the access must not be let through; do it for the guest. `tableWrite`: it would change a guest table that the
+ * shadow relies on; `mmio`: no memory is there, a device must answer.
+ */
+export interface ShadowEmulate {
+  readonly type: "shadow.emulate";
+  readonly gva: Gva;
+  readonly gpa: Gpa;
+  readonly why: "tableWrite" | "mmio";
+}
+
+/** Mmu → ShadowManager: the guest stores into one of its tables. The ShadowManager writes the memory and brings the shadow up to date. Answered by `shadow.written`. */
+export interface ShadowWrite {
+  readonly type: "shadow.write";
+  readonly gpa: Gpa;
+  /** 1, 2 or 4; never over the end of a page. */
+  readonly bytes: number;
+  /** Zero-extended. */
+  readonly value: number;
+}
+
+/** ShadowManager → Mmu: guest memory holds the value, and the shadow agrees with it. */
+export interface ShadowWritten {
+  readonly type: "shadow.written";
+  readonly gpa: Gpa;
+}
+
+/** Mmu → ShadowManager, or Roots where the pager has them: the guest has changed its paging registers. Answered by `shadow.flushed`. */
+export interface ShadowCr {
+  readonly type: "shadow.cr";
   readonly change: TranslationChange;
 }
 
-/** ShadowManager → Mmu: done; how many shadow entries were dropped. */
+/** ShadowManager or Roots → Mmu: done; how many shadow entries were dropped. */
 export interface ShadowFlushed {
   readonly type: "shadow.flushed";
   readonly dropped: number;
 }
 
 /** Mmu → ShadowManager: the guest has executed INVLPG. Answered by `shadow.invalidated`. */
-export interface ShadowInvalidate {
-  readonly type: "shadow.invalidate";
+export interface ShadowInvlpg {
+  readonly type: "shadow.invlpg";
   readonly gva: Gva;
 }
 
-/** ShadowManager → Mmu: the page's entry is gone. */
+/** ShadowManager → Mmu: the page's entry is gone, or is what the guest's table says now. */
 export interface ShadowInvalidated {
   readonly type: "shadow.invalidated";
   readonly gva: Gva;
+}
+
+/**
+ * Roots → ShadowManager: let go of the vcpu's roots, take those that its registers now ask for, and synchronise all that they reach.
+ * Answered by `shadow.loaded`.
+ */
+export interface ShadowLoad {
+  readonly type: "shadow.load";
+  /** The register that was changed; `reload`: none, the old roots have been zapped or there are none yet. */
+  readonly change: TranslationChange | "reload";
+}
+
+/** ShadowManager → Roots: the hardware has the roots. */
+export interface ShadowLoaded {
+  readonly type: "shadow.loaded";
+  /** What the hardware's root register holds now. */
+  readonly root: Hpa;
+  /** Shadow pages that had to be made for roots; 0: all were cached. */
+  readonly created: number;
+}
+
+/** ShadowManager → Roots: a root of this vcpu has been zapped, or it has none; load anew. Always served before the vcpu runs again. */
+export interface ShadowReload {
+  readonly type: "shadow.reload";
 }
 
 /** Fact, from ShadowManager: every invariant was checked. */
@@ -56,12 +112,16 @@ export interface ShadowAudited {
   readonly violations: readonly AuditViolation[];
 }
 
-export type ShadowMessage =
+export type ShadowRequest =
   | ShadowFault
-  | ShadowFilled
   | ShadowResolved
-  | ShadowFlush
+  | ShadowEmulate
+  | ShadowWrite
+  | ShadowWritten
+  | ShadowCr
   | ShadowFlushed
-  | ShadowInvalidate
+  | ShadowInvlpg
   | ShadowInvalidated
-  | ShadowAudited;
+  | ShadowLoad
+  | ShadowLoaded
+  | ShadowReload;

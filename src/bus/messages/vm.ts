@@ -52,6 +52,13 @@ export interface VmFail {
   readonly causes: readonly CauseLink[];
 }
 
+/** Embedder → ShadowManager of the vm: keep at most so many shadow pages from now on; the oldest beyond that are zapped. Nobody answers. */
+export interface VmBudget {
+  readonly type: "vm.budget";
+  /** Shadow pages. */
+  readonly max: number;
+}
+
 /** Fact, from Vm: it is over, its frames are returned. */
 export interface VmEnded {
   readonly type: "vm.ended";
@@ -68,4 +75,5 @@ export type VmMessage =
   | VmShutdown
   | VmReset
   | VmFail
+  | VmBudget
   | VmEnded;

@@ -1,0 +1,36 @@
+import type { ShadowCr, ShadowLoaded } from "../bus/messages/index.ts";
+import { kvmRootsChart } from "../machines/kvm-roots.ts";
+import type { Hpa } from "../mmu/address.ts";
+import type { VmAddresses } from "./addresses.ts";
+import type { Stage } from "./stage.ts";
+
+/** The roots of one vcpu, for looking at. */
+export interface RootsView {
+  /** What the hardware's root register holds; undefined before the first load. */
+  root: Hpa | undefined;
+  /** Loads so far, and those that needed no new page. */
+  loads: number;
+  cachedLoads: number;
+}
+
+/** The Roots of one vcpu under kvm, as an actor. */
+export function addKvmRoots(stage: Stage, addresses: VmAddresses): Readonly<RootsView> {
+  const view: RootsView = { root: undefined, loads: 0, cachedLoads: 0 };
+  stage.add(addresses.roots, kvmRootsChart, (self) => ({
+    actions: {
+      askLoad: ({ event }) =>
+        self.post(addresses.shadow, {
+          type: "shadow.load",
+          change: event.type === "shadow.cr" ? (event as ShadowCr).change : "reload",
+        }),
+      noteRoot: ({ event }) => {
+        const { root, created } = event as ShadowLoaded;
+        view.root = root;
+        view.loads++;
+        if (created === 0) view.cachedLoads++;
+      },
+      confirm: () => self.post(addresses.mmu, { type: "shadow.flushed", dropped: 0 }),
+    },
+  }));
+  return view;
+}
