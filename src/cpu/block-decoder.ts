@@ -84,29 +84,25 @@ export class BlockDecoder {
     return L.SCRATCH_BASE;
   }
 
-  /** False when bytes of the block decoded last lie beyond the code segment's limit; the block is cut or dropped then. */
-  limitChecked(eip: number): boolean {
-    const state = this.state;
-    if (state.get(L.MODE) & Mode.flat) return true;
-    const high = state.get(L.SEG_CS + L.SEG_HI);
-    const t = this.translator;
-    if (eip + t.byteCount - 1 <= high) return true;
-    const hpa = this.lastHost - L.PHYS_BASE;
-    this.cache.dropBlock(hpa, state.get(L.MODE));
-    if (this.lastSecond >= 0) return false;
-    for (let limit = t.instructionCount - 1; limit > 0; limit--) {
-      this.cutShort(limit);
-      if (eip + t.byteCount - 1 <= high) {
-        this.result = L.SCRATCH_BASE;
-        return true;
-      }
-    }
-    return false;
+  /** The block found or decoded last is an instruction that crosses into the next page. */
+  get isCrossing(): boolean {
+    return this.lastSecond >= 0;
+  }
+
+  /**
+   * The first instruction of the block found or decoded last, in the scratch area, where nothing is linked to it; 0 when it does not
+   * end at or before EIP `last`. `eip` is where it begins.
+   */
+  firstWithin(eip: number, last: number): number {
+    const block = this.cutShort(1);
+    return eip + this.translator.byteCount - 1 <= last ? block : 0;
   }
 
   /** Remembers in a branch that its target block, in the same frame, begins at `block`. */
   link(op: number, taken: boolean, block: number): void {
     if (op >= L.SCRATCH_BASE || block >= L.SCRATCH_BASE) return;
+    // An instruction that goes on in the next page may pass the limit of CS: it is looked up each time.
+    if (this.isCrossing && (this.state.get(L.MODE) & Mode.flat) === 0) return;
     const frame = this.state.u32[(op + Op.OP_DST) >> 2] as number;
     if (frame !== (this.lastHost - L.PHYS_BASE) >>> 12) return;
     this.state.u32[(op + (taken ? Op.OP_LINK : Op.OP_DISP)) >> 2] = block;
@@ -136,8 +132,9 @@ export class BlockDecoder {
 
   private translateJoined(host: number, second: number, arena: number, mode: number): void {
     const inFirst = 4096 - (host & 0xfff);
+    const secondPage = second - (second & 0xfff);
     this.joined.set(this.state.u8.subarray(host, host + Math.min(inFirst, 15)));
-    this.joined.set(this.state.u8.subarray(second & ~0xfff, (second & ~0xfff) + 16), inFirst);
+    this.joined.set(this.state.u8.subarray(secondPage, secondPage + 16), inFirst);
     this.translator.translateCrossing(
       this.joined,
       inFirst + 16,
@@ -145,7 +142,7 @@ export class BlockDecoder {
       arena,
       mode,
       host,
-      (second & ~0xfff) - L.PHYS_BASE,
+      secondPage - L.PHYS_BASE,
     );
   }
 

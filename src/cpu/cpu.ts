@@ -38,6 +38,9 @@ const PERFORMED =
   ExitControl.invlpg |
   ExitControl.cpuid |
   ExitControl.msr;
+/** Turns of the dispatcher without a retired instruction after which a burst ends. */
+const MOST_IDLE_TURNS = 4096;
+const SINGLE_STEP: InjectedEvent = { kind: "exception", vector: Vector.DB };
 /** Spaces of answered accesses. */
 const SPACE_LINEAR = 0;
 const SPACE_PHYSICAL = 1;
@@ -65,6 +68,8 @@ export class Cpu implements Processor, Core, AccessMonitor {
 
   private readonly u32: Uint32Array;
   private readonly i32: Int32Array;
+  private readonly f64: Float64Array;
+  private readonly i64: BigInt64Array;
   private readonly fault: GuestFault = { kind: "guest-fault", vector: 0, errorCode: -1, address: 0 };
   private readonly exitSignal: ExitSignal = { kind: "exit-signal" };
   private readonly answers = new Answers();
@@ -80,6 +85,13 @@ export class Cpu implements Processor, Core, AccessMonitor {
   /** Micro-op being worked for by a slow path, 0 in event delivery. */
   private currentOp = 0;
   private tscOffset = 0n;
+  /** The instruction just done holds the single-step trap off. */
+  private stepHeldOff = false;
+  /** In `perform`. */
+  private performing = false;
+  /** Events delivered since an instruction retired, and the retired count at the first of them. */
+  private deliveryCount = 0;
+  private deliveredAt = -1;
   private lastIo = { address: 0, kind: 0 };
 
   /** Throws RangeError when there is no model of that name. */
@@ -88,6 +100,8 @@ export class Cpu implements Processor, Core, AccessMonitor {
     this.state = new CpuState(machine.memory);
     this.u32 = this.state.u32;
     this.i32 = this.state.i32;
+    this.f64 = new Float64Array(this.state.u8.buffer, 0, L.STATE_SIZE >> 3);
+    this.i64 = new BigInt64Array(this.state.u8.buffer, 0, L.STATE_SIZE >> 3);
     this.tlb = new Tlb(this.u32);
     this.walker = new HardwareWalker(machine);
     this.memory = new CpuMemory(this.state, this.tlb, this.walker, this);
@@ -104,6 +118,8 @@ export class Cpu implements Processor, Core, AccessMonitor {
       this.cpuid.features,
     );
     this.memory.attach(this.blocks.cache);
+    // A and D bits that the walker sets in a page that holds code as well.
+    this.walker.onWrite = (hpa, sizeBytes) => this.blocks.memoryWritten(hpa, sizeBytes);
     this.state.onLimitsRenumbered = () => this.blocks.cache.clear();
     this.reset();
   }
@@ -120,7 +136,17 @@ export class Cpu implements Processor, Core, AccessMonitor {
   }
 
   get interruptible(): boolean {
-    return ((this.u32[L.EFLAGS_REST >> 2] as number) & Flag.IF) !== 0 && this.shadowAt !== this.retired;
+    return ((this.u32[L.EFLAGS_REST >> 2] as number) & Flag.IF) !== 0 && !this.interruptsHeldOff;
+  }
+
+  /** By STI or MOV SS, or because a device has been accessed already for an instruction that has not finished. */
+  private get interruptsHeldOff(): boolean {
+    const { retired } = this;
+    return this.shadowAt === retired || this.answers.outstanding(retired);
+  }
+
+  get deliveries(): number {
+    return this.deliveredAt === this.retired ? this.deliveryCount : 0;
   }
 
   run(budget: number): ExitRecord {
@@ -135,23 +161,38 @@ export class Cpu implements Processor, Core, AccessMonitor {
     this.trouble = Trouble.none;
     this.currentOp = 0;
     if (this.pending !== undefined && !this.deliverPending()) return this.finish();
+    let leftBefore = -1;
+    let idleTurns = 0;
     for (;;) {
       const left = this.i32[L.BUDGET >> 2] as number;
       if (left <= 0) return this.finishWith(ExitReason.budget);
+      if (left !== leftBefore) {
+        leftBefore = left;
+        idleTurns = 0;
+      } else if (++idleTurns > MOST_IDLE_TURNS) return this.finishWith(ExitReason.budget);
       let limit = left;
       const rest = this.u32[L.EFLAGS_REST >> 2] as number;
       if (this.windowRequested && (rest & Flag.IF) !== 0) {
-        if (this.shadowAt !== this.retired) return this.finishWith(ExitReason.interruptWindow);
+        if (!this.interruptsHeldOff) return this.finishWith(ExitReason.interruptWindow);
         limit = 1;
       }
       const stepping = (rest & Flag.TF) !== 0;
-      if (stepping) limit = 1;
+      if (stepping) {
+        limit = 1;
+        this.stepHeldOff = false;
+      }
       this.i32[L.FAULT >> 2] = 0;
       exit.vectoring = -1;
       const block = this.blockForBurst(limit);
       if (block !== 0) this.handlers.start(block);
       if (this.trouble !== Trouble.none) {
-        if (this.trouble === Trouble.exit) return this.finish();
+        if (this.trouble === Trouble.exit) {
+          // The trap after HLT wakes the processor at once.
+          const trapped = stepping && exit.reason === ExitReason.hlt;
+          if (!trapped || !this.deliverStep(left)) return this.finish();
+          this.trouble = Trouble.none;
+          continue;
+        }
         this.trouble = Trouble.none;
         if (!this.deliverFault()) return this.finish();
       } else if (stepping && block !== 0 && !this.deliverStep(left)) return this.finish();
@@ -166,9 +207,14 @@ export class Cpu implements Processor, Core, AccessMonitor {
     const { controls, windowRequested } = this;
     this.controls = controls & ~PERFORMED;
     this.windowRequested = false;
-    this.run(1);
-    this.controls = controls;
-    this.windowRequested = windowRequested;
+    this.performing = true;
+    try {
+      this.run(1);
+    } finally {
+      this.performing = false;
+      this.controls = controls;
+      this.windowRequested = windowRequested;
+    }
   }
 
   skip(): void {
@@ -200,9 +246,13 @@ export class Cpu implements Processor, Core, AccessMonitor {
     this.retiredBase = this.retired;
     this.burst = 0;
     this.i32[L.BUDGET >> 2] = 0;
-    const f64 = new Float64Array(this.state.u8.buffer, L.RETIRED, 2);
-    f64[0] = this.retiredBase;
-    f64[1] = this.shadowAt;
+    const { f64 } = this;
+    f64[L.RETIRED >> 3] = this.retiredBase;
+    f64[L.SHADOW_AT >> 3] = this.shadowAt;
+    f64[L.DELIVERED_AT >> 3] = this.deliveredAt;
+    this.state.set(L.DELIVERIES, this.deliveryCount);
+    this.i64[L.TSC_OFFSET >> 3] = BigInt.asIntN(64, this.tscOffset);
+    this.answers.save(f64, this.u32, L.ANSWERS >> 2);
     const event = this.pending;
     const kind = event === undefined ? 0 : event.kind === "external" ? 1 : 2;
     this.state.set(
@@ -217,10 +267,14 @@ export class Cpu implements Processor, Core, AccessMonitor {
 
   loadState(from: Uint8Array): void {
     this.state.u8.set(from.subarray(0, L.STATE_SIZE));
-    const f64 = new Float64Array(this.state.u8.buffer, L.RETIRED, 2);
+    const { f64 } = this;
     this.state.updateMode(); // limits may have got other numbers since the state was saved
-    this.retired = f64[0] as number;
-    this.shadowAt = f64[1] as number;
+    this.retired = f64[L.RETIRED >> 3] as number;
+    this.shadowAt = f64[L.SHADOW_AT >> 3] as number;
+    this.deliveredAt = f64[L.DELIVERED_AT >> 3] as number;
+    this.deliveryCount = this.state.get(L.DELIVERIES);
+    this.tscOffset = this.i64[L.TSC_OFFSET >> 3] as bigint;
+    this.answers.load(f64, this.u32, L.ANSWERS >> 2);
     const bits = this.state.get(L.PENDING);
     this.pending =
       bits === 0
@@ -231,7 +285,6 @@ export class Cpu implements Processor, Core, AccessMonitor {
             ...(bits & 16 ? { errorCode: this.state.get(L.PENDING + 8) } : {}),
             ...(bits & 32 ? { cr2: this.state.get(L.PENDING + 12) } : {}),
           };
-    this.answers.clear();
     this.tlb.flushAll();
   }
 
@@ -241,6 +294,8 @@ export class Cpu implements Processor, Core, AccessMonitor {
     for (let index = 0; index < 8; index++)
       s.setSegment(index, 0, 0, 0xffff, index < 6 ? 0x93 : index === 6 ? 0x82 : 0x8b);
     s.setSegment(1, 0xf000, 0xffff0000, 0xffff, 0x9b);
+    // In real mode code is written through CS as freely as it is run from there.
+    s.set(L.SEG_CS + L.SEG_PERM, 7);
     s.set(L.CR0, 0x60000010);
     s.eflags = 2;
     s.eip = 0xfff0;
@@ -257,6 +312,8 @@ export class Cpu implements Processor, Core, AccessMonitor {
     this.pending = undefined;
     this.answers.clear();
     this.tscOffset = 0n;
+    this.deliveryCount = 0;
+    this.deliveredAt = -1;
     this.tlb.flushAll();
   }
 
@@ -328,6 +385,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
 
   iterationDone(): void {
     this.answers.clear();
+    this.deliveredAt = -1;
   }
 
   // ---- AccessMonitor: accesses that reached no memory -------------------------------------------------------------
@@ -503,15 +561,16 @@ export class Cpu implements Processor, Core, AccessMonitor {
   /** Bookkeeping after a helper's instruction; decides whether generated code may go on. */
   private retire(op: number, outcome: Outcome): number {
     const state = this.state;
-    const shadow = this.u32[L.SHADOW >> 2] !== 0;
+    const shadow = this.u32[L.SHADOW >> 2] as number;
     const flags = this.u32[L.EFLAGS_REST >> 2] as number;
     this.currentOp = 0;
     const wanted = this.windowRequested && (flags & Flag.IF) !== 0;
-    if (!shadow && !wanted && (flags & Flag.TF) === 0) return outcome;
+    if (shadow === 0 && !wanted && (flags & Flag.TF) === 0) return outcome;
     const rest = this.remaining(op) - 1;
-    if (shadow) {
+    if (shadow !== 0) {
       this.u32[L.SHADOW >> 2] = 0;
-      this.shadowAt = this.retired - rest;
+      if (shadow & L.SHADOW_INTERRUPTS) this.shadowAt = this.retired - rest;
+      if (shadow & L.SHADOW_STEP) this.stepHeldOff = true;
     }
     if (!wanted && (flags & Flag.TF) === 0) return outcome;
     if (outcome === Outcome.next) state.eip = state.eip + (state.u8[op + Op.OP_LENGTH] as number);
@@ -538,16 +597,27 @@ export class Cpu implements Processor, Core, AccessMonitor {
     const host = this.memory.resolve(linear, 2, user);
     if (host < 0) return this.fetchMissed(host, linear);
     this.u32[L.PC_PAGE >> 2] = eip - (linear & 0xfff);
-    const found = this.blocks.find(host);
-    if (found !== 0) return found;
-    if (this.blocks.decode(host))
-      return this.blocks.limitChecked(eip) ? this.blocks.result : this.fetchFault(Vector.GP, 0);
-    // The first instruction runs into the next page.
-    const secondLinear = ((linear & 0xfffff000) + 4096) >>> 0;
-    const second = this.memory.resolve(secondLinear, 2, user);
-    if (second < 0) return this.fetchMissed(second, secondLinear);
-    this.blocks.decodeCrossing(host, second);
-    return this.blocks.limitChecked(eip) ? this.blocks.result : this.fetchFault(Vector.GP, 0);
+    let block = this.blocks.find(host);
+    if (block === 0) {
+      if (!this.blocks.decode(host)) {
+        // The first instruction runs into the next page.
+        const secondLinear = ((linear & 0xfffff000) + 4096) >>> 0;
+        const second = this.memory.resolve(secondLinear, 2, user);
+        if (second < 0) return this.fetchMissed(second, secondLinear);
+        this.blocks.decodeCrossing(host, second);
+      }
+      block = this.blocks.result;
+    }
+    if (eip < (this.u32[L.FETCH_END >> 2] as number)) return block;
+    return this.blockNearLimit(eip, eip - (linear & 0xfff), block);
+  }
+
+  /** The block at EIP where it or the rest of its page may pass the limit of CS: there, one instruction at a time is run. */
+  private blockNearLimit(eip: number, pageStart: number, block: number): number {
+    const last = this.u32[(L.SEG_CS + L.SEG_HI) >> 2] as number;
+    if (pageStart + 4095 <= last && !this.blocks.isCrossing) return block;
+    const first = this.blocks.firstWithin(eip, last);
+    return first === 0 ? this.fetchFault(Vector.GP, 0) : first;
   }
 
   /** An instruction fetch failed: page fault, or nothing but all ones to fetch (FF FF is undefined). */
@@ -597,28 +667,48 @@ export class Cpu implements Processor, Core, AccessMonitor {
       return this.deliverFault();
     }
     this.pending = undefined;
+    this.delivered();
     return true;
+  }
+
+  /** The guest is at the beginning of a handler. */
+  private delivered(): void {
+    const { retired } = this;
+    if (this.deliveredAt !== retired) this.deliveryCount = 0;
+    this.deliveredAt = retired;
+    this.deliveryCount++;
+    this.shadowAt = -1;
   }
 
   /** Delivers the noted fault through the guest's IDT; false when that left the guest. */
   private deliverFault(): boolean {
     this.currentOp = 0;
+    const { vector, errorCode, address } = this.fault;
     try {
       raiseAndDeliver(this, this.fault);
+      this.delivered();
       return true;
     } catch (thrown) {
-      if (thrown === this.exitSignal) return false;
-      throw thrown;
+      if (thrown !== this.exitSignal) throw thrown;
+      // Begun anew, a performed instruction would leave for the monitor again rather than fault: the fault itself must be kept.
+      if (this.performing)
+        this.pending = {
+          kind: "exception",
+          vector,
+          ...(errorCode >= 0 && { errorCode }),
+          ...(vector === Vector.PF && { cr2: address }),
+        };
+      return false;
     }
   }
 
-  /** Single-step trap after an instruction that began with TF set. */
+  /** Single-step trap after an instruction that began with TF set. It stays pending should its delivery leave the guest. */
   private deliverStep(leftBefore: number): boolean {
     if ((this.i32[L.BUDGET >> 2] as number) === leftBefore) return true; // begun anew, not retired
+    if (this.stepHeldOff) return true;
     this.state.set(L.DR6, this.state.get(L.DR6) | 0x4000);
-    this.fault.vector = Vector.DB;
-    this.fault.errorCode = -1;
-    return this.deliverFault();
+    this.pending = SINGLE_STEP;
+    return this.deliverPending();
   }
 
   private finishWith(reason: ExitReason): ExitRecord {

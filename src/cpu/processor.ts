@@ -20,7 +20,8 @@ export interface Processor {
   /** Bit set of ExitControl. */
   controls: number;
   /**
-   * Runs guest code until an exit; at most `budget` instructions (1 .. 2^30) retire. The record is reused by the next run. A pending
+   * Runs guest code until an exit; at most `budget` instructions (1 .. 2^30) retire. With reason budget it may also leave earlier, even
+   * before any has retired: when one REP takes very long, or `deliveries` grows. Calling it again goes on. The record is reused by the next run. A pending
    * injected event is delivered first; should that leave by an exit, the event stays pending.
    */
   run(budget: number): ExitRecord;
@@ -34,6 +35,11 @@ export interface Processor {
   /** Retires the instruction that left without doing it (the monitor has). EIP moves by the exit's length. */
   skip(): void;
   inject(event: InjectedEvent): void;
+  /**
+   * Exceptions and interrupts delivered since an instruction retired or a repeated one got on. A guest that faults at the entry of its
+   * own fault handler makes it grow for ever.
+   */
+  readonly deliveries: number;
   /** The event not yet delivered, if any. */
   readonly pending: InjectedEvent | undefined;
   /** IF is set, and no STI or MOV SS shadow. */

@@ -37,6 +37,7 @@ export class ScriptedProcessor implements Processor {
   pending: InjectedEvent | undefined;
   windowRequested = false;
   retired = 0;
+  readonly deliveries = 0;
   timestampSource: (retired: number) => bigint = () => 0n;
   readonly deeds: Deed[] = [];
   readonly budgets: number[] = [];

@@ -3,7 +3,6 @@ import type { OpcodeLine } from "../instructions/line.ts";
 import {
   add,
   and,
-  binary,
   type Expr,
   eq,
   eqz,
@@ -381,7 +380,7 @@ function gotoBody(routines: Routines, lookup: number): Uint8Array {
     const linear = c.let(add(eip, load("i32", i32(0), L.SEG_CS + L.SEG_BASE)));
     const entry = c.let(and(shrU(linear, i32(7)), i32((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_SIZE)));
     const tag = load("i32", add(entry, load("i32", i32(0), L.TLB_PRIV)), L.TLB_BASE + L.TLB_EXEC);
-    const inLimit = binary("le_u", eip, load("i32", i32(0), L.SEG_CS + L.SEG_HI));
+    const inLimit = ltU(eip, load("i32", i32(0), L.FETCH_END));
     c.when(and(eq(tag, and(linear, i32(0xfffff000))), inLimit), () => {
       const hpa = c.let(sub(add(linear, load("i32", entry, L.TLB_BASE + L.TLB_DELTA)), i32(L.PHYS_BASE)));
       const slot = c.let(shl(and(xor(hpa, shrU(hpa, i32(15))), i32(L.BLOCKS_ENTRIES - 1)), i32(4)));

@@ -237,7 +237,8 @@ export class Translator {
     const flat = (mode & Mode.flat) !== 0;
     let address: Op.AddressKind = K.none;
     if (i.memory) {
-      if (!flat || i.segment > 3 || i.addressSize === 16) address = K.prepared;
+      // Flat says nothing of FS and GS, nor of writing through CS.
+      if (!flat || i.segment > 3 || i.segment === 1 || i.addressSize === 16) address = K.prepared;
       else address = i.index >= 0 ? K.scaled : K.base;
     }
     const flatStack = flat && (mode & Mode.stack32) !== 0;

@@ -49,7 +49,7 @@ const CLEARED = Flag.TF | Flag.NT | Flag.RF | Flag.VM;
 function finish(core: Core, event: Event, clearedFlags: number): void {
   const { state } = core;
   state.set(L.EFLAGS_REST, state.get(L.EFLAGS_REST) & ~clearedFlags);
-  state.set(L.SHADOW, 0);
+  state.set(L.SHADOW, event.kind === "software" ? L.SHADOW_STEP : 0);
   if (event.kind === "exception") {
     if (event.vector === Vector.PF) state.set(L.CR2, event.address);
     if (event.vector === Vector.DB) state.set(L.DR7, state.get(L.DR7) & ~DR7_GENERAL_DETECT);

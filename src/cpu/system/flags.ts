@@ -60,7 +60,7 @@ export const sti: Helper = (core, op) => {
   const flags = state.get(L.EFLAGS_REST);
   if ((flags & Flag.IF) === 0) {
     state.set(L.EFLAGS_REST, flags | Flag.IF);
-    state.set(L.SHADOW, 1);
+    state.set(L.SHADOW, L.SHADOW_INTERRUPTS);
   }
   return jumpToNext(core, op);
 };

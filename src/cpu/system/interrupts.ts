@@ -1,5 +1,6 @@
 import type { Core, Helper } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
+import * as L from "../layout.ts";
 import { Flag } from "../state.ts";
 import { deliverEvent } from "./delivery.ts";
 
@@ -27,5 +28,6 @@ export const int1: Helper = (core, op) => {
     kind: "exception",
     returnEip: op.nextEip,
   });
+  core.state.set(L.SHADOW, L.SHADOW_STEP);
   return Outcome.jump;
 };

@@ -115,7 +115,7 @@ function segmentOfOpcode(opcode: number): number {
 export const movToSegment: Helper = (core, op) => {
   if (op.reg === Segment.CS || op.reg > Segment.GS) core.raise(Vector.UD);
   const modeChanged = loadSegment(core, op.reg, readOperand16(core, op));
-  if (op.reg === Segment.SS) core.state.set(L.SHADOW, 1);
+  if (op.reg === Segment.SS) core.state.set(L.SHADOW, L.SHADOW_INTERRUPTS | L.SHADOW_STEP);
   return modeChanged || op.reg === Segment.SS ? jumpToNext(core, op) : Outcome.next;
 };
 
@@ -142,7 +142,7 @@ export const popSegment: Helper = (core, op) => {
   const modeChanged = loadSegment(core, index, selector);
   // The pointer moves by the old stack's size: it was computed before SS changed.
   core.state.setReg(4, pointer);
-  if (index === Segment.SS) core.state.set(L.SHADOW, 1);
+  if (index === Segment.SS) core.state.set(L.SHADOW, L.SHADOW_INTERRUPTS | L.SHADOW_STEP);
   return modeChanged || index === Segment.SS ? jumpToNext(core, op) : Outcome.next;
 };
 

@@ -94,7 +94,10 @@ export function repeatUntil(
   }
 }
 
-/** Drives an instruction whose iterations each need an answer from outside. `step` returns false after filling the exit record. */
+/**
+ * Drives an instruction whose iterations each need an answer from outside. `step` returns false after filling the exit record.
+ * The dispatcher gets a turn after every iteration: the next one leaves the guest anyway.
+ */
 export function repeatAnswered(
   core: Core,
   op: HelperOp,
@@ -102,14 +105,12 @@ export function repeatAnswered(
 ): Outcome {
   const { state } = core;
   if (op.rep === 0) return step(core, op) ? Outcome.next : Outcome.exit;
-  for (let turn = 0; turn < ITERATIONS_PER_TURN; turn++) {
-    const count = readIndex(state, op, ECX);
-    if (count === 0) return Outcome.next;
-    if (!step(core, op)) return Outcome.exit;
-    writeIndex(state, op, ECX, count - 1);
-    core.iterationDone();
-  }
-  return readIndex(state, op, ECX) === 0 ? Outcome.next : Outcome.again;
+  const count = readIndex(state, op, ECX);
+  if (count === 0) return Outcome.next;
+  if (!step(core, op)) return Outcome.exit;
+  writeIndex(state, op, ECX, count - 1);
+  core.iterationDone();
+  return count === 1 ? Outcome.next : Outcome.again;
 }
 
 /** Little-endian element of 1, 2 or 4 bytes at any alignment, zero-extended. */

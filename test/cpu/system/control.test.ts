@@ -24,7 +24,7 @@ describe("control registers", () => {
     expect(movToCr(core, 0, Cr0.PE)).toBe(Outcome.jump);
     expect(core.state.cr0).toBe(Cr0.PE | Cr0.ET);
     expect(core.state.get(L.MODE) & Mode.protected).toBe(Mode.protected);
-    expect(core.notices).toEqual(["pagingChanged"]);
+    expect(core.notices).toEqual(["pagingChanged", "flushAll"]);
   });
 
   it("CR0.TS alone does not touch translations", () => {

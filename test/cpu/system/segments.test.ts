@@ -124,7 +124,7 @@ describe("MOV to a segment register", () => {
     const core = new ProtectedCore();
     core.state.setReg(0, Sel.stack16);
     expect(core.run("mov_to_seg", { reg: SS })).toBe(Outcome.jump);
-    expect([core.state.get(L.SHADOW), core.state.eip]).toEqual([1, 0x5002]);
+    expect([core.state.get(L.SHADOW), core.state.eip]).toEqual([L.SHADOW_INTERRUPTS | L.SHADOW_STEP, 0x5002]);
     expect(core.state.get(L.MODE) & Mode.stack32).toBe(0);
   });
 
@@ -156,7 +156,7 @@ describe("PUSH, POP and MOV of selectors", () => {
     core.memory.fill32(STACK0, [Sel.data0]);
     core.run("pop_seg", { opcode });
     expect([core.state.selector(index), core.state.reg(4)]).toEqual([Sel.data0, STACK0 + 4]);
-    expect(core.state.get(L.SHADOW)).toBe(index === SS ? 1 : 0);
+    expect(core.state.get(L.SHADOW)).toBe(index === SS ? L.SHADOW_INTERRUPTS | L.SHADOW_STEP : 0);
   });
 
   it("leaves ESP alone when the popped selector faults", () => {

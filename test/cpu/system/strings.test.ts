@@ -290,7 +290,8 @@ describe("INS and OUTS", () => {
     const c = core({ ecx: 3, edi: 0x10000 });
     c.state.setReg(2, 0x1f0);
     c.answers = [0x1122, 0x3344];
-    expect(c.run("ins", { opcode: 0x6d, operandSize: 16, rep: REP })).toBe(Outcome.exit);
+    const ins = () => c.run("ins", { opcode: 0x6d, operandSize: 16, rep: REP });
+    expect([ins(), ins(), ins()]).toEqual([Outcome.again, Outcome.again, Outcome.exit]);
     expect(c.memory.words(0x10000, 3)).toEqual([0x1122, 0x3344, 0]);
     expect(indices(c)).toMatchObject({ ecx: 1, edi: 0x10004 });
     expect(c.notices).toEqual(["iteration", "iteration"]);
@@ -309,7 +310,8 @@ describe("INS and OUTS", () => {
     c.state.setReg(2, 0x3f8);
     c.memory.fill(0x10000, [0x41, 0x42]);
     c.answers = [0, 0];
-    expect(c.run("outs", { opcode: 0x6e, rep: REP })).toBe(Outcome.next);
+    const outs = () => c.run("outs", { opcode: 0x6e, rep: REP });
+    expect([outs(), outs()]).toEqual([Outcome.again, Outcome.next]);
     expect(c.ports).toEqual([
       { port: 0x3f8, size: 1, write: true, value: 0x41 },
       { port: 0x3f8, size: 1, write: true, value: 0x42 },
