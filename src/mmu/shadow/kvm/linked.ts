@@ -1,30 +1,34 @@
-import { listedTwice, newCounters, notListed, spteName } from "./list-counters.ts";
-import type { ListSizes } from "./list-sizes.ts";
+import { newCounters, noSuchList, notListed, refusal, spteName } from "./list-counters.ts";
+import { freshLinks, isLink, type ListSizes } from "./list-sizes.ts";
 import { NIL, POISON, type PteLists } from "./pte-lists.ts";
 
-/** Doubly linked lists of indices: a second array of links buys removal in constant time. */
+/**
+ * Doubly linked lists of indices: a second array of links buys removal in constant time. The price of not searching is that removing an
+ * entry through the cell of another list is noticed only where the entry or the cell is at a head; OwnedLists notices it always.
+ */
 export class LinkedLists implements PteLists {
   readonly name = "linked";
   readonly counters = newCounters();
+  readonly fixedBytes: number;
   readonly #heads: Uint32Array;
   readonly #lengths: Uint32Array;
   readonly #next: Uint32Array;
-  readonly fixedBytes: number;
   /** NIL in the first entry of a list. */
   readonly #previous: Uint32Array;
 
   constructor(sizes: ListSizes) {
     this.#heads = new Uint32Array(sizes.cells);
     this.#lengths = new Uint32Array(sizes.cells);
-    this.#next = new Uint32Array(sizes.sptes).fill(POISON);
-    this.#previous = new Uint32Array(sizes.sptes).fill(POISON);
+    this.#next = freshLinks(sizes);
+    this.#previous = freshLinks(sizes);
     this.fixedBytes = (sizes.cells + sizes.sptes) * 2 * 4;
   }
 
   add(cell: number, g: number, cap = Number.POSITIVE_INFINITY): number {
-    if (this.#next[g] !== POISON) throw listedTwice(cell, g);
+    const next = this.#next;
+    if (next[g] !== POISON) throw refusal(cell, g, next.length);
     const head = this.#head(cell);
-    this.#next[g] = head;
+    next[g] = head;
     this.#previous[g] = NIL;
     if (head !== NIL) this.#previous[head] = g;
     this.#heads[cell] = g;
@@ -34,10 +38,14 @@ export class LinkedLists implements PteLists {
   }
 
   remove(cell: number, g: number): void {
-    const next = this.#next[g] as number;
-    if (next === POISON) throw notListed(cell, g);
-    this.counters.linkLoads += 2;
-    if (this.#previous[g] === NIL && this.#heads[cell] !== g) throw notListed(cell, g);
+    const next = this.#next[g];
+    if (!isLink(next)) throw notListed(cell, g);
+    const head = this.#heads[cell];
+    if (head === undefined || cell === 0) throw noSuchList(cell, this.#heads.length);
+    // The entry without a predecessor is the head, and of this list; an empty list has no entry at all.
+    if ((this.#previous[g] === NIL) !== (head === g) || head === NIL) throw notListed(cell, g);
+    this.counters.linkLoads++;
+    this.counters.slotVisits++;
     this.#unlink(cell, g, next);
   }
 
@@ -46,8 +54,8 @@ export class LinkedLists implements PteLists {
   }
 
   next(cell: number, g: number): number {
-    const next = this.#next[g] as number;
-    if (next === POISON) throw notListed(cell, g);
+    const next = this.#next[g];
+    if (!isLink(next)) throw notListed(cell, g);
     this.counters.linkLoads++;
     return next;
   }
@@ -71,6 +79,7 @@ export class LinkedLists implements PteLists {
     let drained = 0;
     for (let c = this.#head(cell); c !== NIL; c = this.#head(cell)) {
       this.counters.linkLoads++;
+      this.counters.slotVisits++;
       this.#unlink(cell, c, this.#next[c] as number);
       drained++;
       fn(c);
@@ -95,11 +104,11 @@ export class LinkedLists implements PteLists {
       else if (linked && this.#next[g] !== NIL && this.#previous[this.#next[g] as number] !== g)
         found.push(`the entry after ${spteName(g)} does not lead back to it`);
     }
-    for (let cell = 0; cell < this.#heads.length; cell++) {
+    for (let cell = 1; cell < this.#heads.length; cell++) {
       let length = 0;
       for (
         let c = this.#heads[cell] as number;
-        c !== NIL && length <= listed.size;
+        c !== NIL && length <= this.#next.length;
         c = this.#next[c] as number
       )
         length++;
@@ -110,8 +119,10 @@ export class LinkedLists implements PteLists {
   }
 
   #head(cell: number): number {
+    const head = this.#heads[cell];
+    if (head === undefined || cell === 0) throw noSuchList(cell, this.#heads.length);
     this.counters.linkLoads++;
-    return this.#heads[cell] as number;
+    return head;
   }
 
   #unlink(cell: number, g: number, next: number): void {

@@ -10,6 +10,13 @@ export function notListed(cell: number, g: number): PteListError {
   return new PteListError(`${spteName(g)} is not in list ${cell}`);
 }
 
-export function listedTwice(cell: number, g: number): PteListError {
+/** Why `g` cannot be added: it is no spte, or in a list already. */
+export function refusal(cell: number, g: number, sptes: number): PteListError {
+  if (!(g >= 512 && g < sptes))
+    return new PteListError(`there is no spte ${g}: indices go from 512 to ${sptes - 1}`);
   return new PteListError(`${spteName(g)} cannot be added to list ${cell}: it is in a list already`);
+}
+
+export function noSuchList(cell: number, cells: number): PteListError {
+  return new PteListError(`there is no list ${cell}: cells go from 1 to ${cells - 1}`);
 }

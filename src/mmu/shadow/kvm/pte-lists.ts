@@ -9,10 +9,14 @@ export const NIL = 0;
 export const POISON = 0xffffffff;
 
 export interface PteListCounters {
-  /** Links followed from one list object to the next. */
+  /**
+   * Loads that find an entry: cells read, links followed from one entry or object to the next, predecessors. Neither the own link of an
+   * entry that is being removed nor what is read only to check the contract.
+   */
   linkLoads: number;
-  /** Slots looked at. */
+  /** Entries compared or handed to a callback; the single entry that stands in a cell of `descriptors` is none. */
   slotVisits: number;
+  /** Objects taken from and given back to the pool of those set aside. */
   allocs: number;
   frees: number;
   /** Bytes of list objects (not of fixed arrays) now, and the most there ever were. */
@@ -25,6 +29,7 @@ export interface PteListCounters {
  * cell. Backends throw PteListError where a caller breaks the contract (removing what is not listed, adding what is).
  */
 export interface PteLists {
+  readonly name: PteListKind;
   /** Adds g; returns how many entries the list had before, counted up to `cap` (default: exactly). */
   add(cell: number, g: number, cap?: number): number;
   remove(cell: number, g: number): void;
@@ -43,7 +48,7 @@ export interface PteLists {
   readonly fixedBytes: number;
   readonly counters: PteListCounters;
   /** What is wrong with the structure itself, in sentences. `listed`: the entries that a walk of all cells meets. */
-  check?(listed: ReadonlySet<number>): string[];
+  check(listed: ReadonlySet<number>): string[];
 }
 
 export const PTE_LIST_KINDS = ["descriptors", "sibling", "linked"] as const;

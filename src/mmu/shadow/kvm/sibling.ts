@@ -1,5 +1,5 @@
-import { listedTwice, newCounters, notListed, spteName } from "./list-counters.ts";
-import type { ListSizes } from "./list-sizes.ts";
+import { newCounters, noSuchList, notListed, refusal, spteName } from "./list-counters.ts";
+import { freshLinks, isLink, type ListSizes } from "./list-sizes.ts";
 import { NIL, POISON, type PteLists } from "./pte-lists.ts";
 
 /** How `add` learns the length of a list: `counter` keeps one word per cell, `walk` counts the entries, as the patch of 2010 does. */
@@ -12,30 +12,30 @@ export type SiblingCount = "counter" | "walk";
 export class SiblingLists implements PteLists {
   readonly name = "sibling";
   readonly counters = newCounters();
+  readonly fixedBytes: number;
   readonly #count: SiblingCount;
   readonly #heads: Uint32Array;
   readonly #lengths: Uint32Array;
   readonly #sib: Uint32Array;
-  readonly fixedBytes: number;
 
   constructor(sizes: ListSizes, count: SiblingCount = "counter") {
     this.#count = count;
     this.#heads = new Uint32Array(sizes.cells);
     this.#lengths = new Uint32Array(sizes.cells);
-    this.#sib = new Uint32Array(sizes.sptes).fill(POISON);
-    const words = sizes.cells * (count === "counter" ? 2 : 1) + sizes.sptes;
-    this.fixedBytes = words * 4;
+    this.#sib = freshLinks(sizes);
+    this.fixedBytes = this.#heads.byteLength + this.#lengths.byteLength + this.#sib.byteLength;
   }
 
   add(cell: number, g: number, cap = Number.POSITIVE_INFINITY): number {
     const sib = this.#sib;
-    if (sib[g] !== POISON) throw listedTwice(cell, g);
+    if (sib[g] !== POISON) throw refusal(cell, g, sib.length);
     const head = this.#head(cell);
-    const before = this.#count === "counter" ? (this.#lengths[cell] as number) : this.#walkLength(head, cap);
+    const length = this.#lengths[cell] as number;
+    const before = this.#count === "counter" ? Math.min(length, cap) : this.#walkLength(head, cap);
     sib[g] = head;
     this.#heads[cell] = g;
-    this.#lengths[cell] = (this.#lengths[cell] as number) + 1;
-    return Math.min(before, cap);
+    this.#lengths[cell] = length + 1;
+    return before;
   }
 
   remove(cell: number, g: number): void {
@@ -43,7 +43,9 @@ export class SiblingLists implements PteLists {
     const counters = this.counters;
     let previous = NIL;
     let c = this.#head(cell);
-    while (c !== NIL && c !== g) {
+    while (c !== NIL) {
+      counters.slotVisits++;
+      if (c === g) break;
       previous = c;
       c = sib[c] as number;
       counters.linkLoads++;
@@ -57,8 +59,8 @@ export class SiblingLists implements PteLists {
   }
 
   next(cell: number, g: number): number {
-    const next = this.#sib[g] as number;
-    if (next === POISON) throw notListed(cell, g);
+    const next = this.#sib[g];
+    if (!isLink(next)) throw notListed(cell, g);
     this.counters.linkLoads++;
     return next;
   }
@@ -69,6 +71,7 @@ export class SiblingLists implements PteLists {
     let previous = NIL;
     let removed = 0;
     for (let c = this.#head(cell); c !== NIL; ) {
+      // Read before the callback, which may change the spte but not its link.
       const next = sib[c] as number;
       counters.linkLoads++;
       counters.slotVisits++;
@@ -87,6 +90,7 @@ export class SiblingLists implements PteLists {
     for (let c = this.#head(cell); c !== NIL; c = this.#head(cell)) {
       const next = this.#sib[c] as number;
       this.counters.linkLoads++;
+      this.counters.slotVisits++;
       this.#unlink(cell, NIL, c, next);
       drained++;
       fn(c);
@@ -107,11 +111,11 @@ export class SiblingLists implements PteLists {
         found.push(
           `${spteName(g)} ${listed.has(g) ? "is listed but poisoned" : "has a link but is in no list"}`,
         );
-    for (let cell = 0; cell < this.#heads.length; cell++) {
+    for (let cell = 1; cell < this.#heads.length; cell++) {
       let length = 0;
       for (
         let c = this.#heads[cell] as number;
-        c !== NIL && length <= listed.size;
+        c !== NIL && length <= this.#sib.length;
         c = this.#sib[c] as number
       )
         length++;
@@ -122,8 +126,10 @@ export class SiblingLists implements PteLists {
   }
 
   #head(cell: number): number {
+    const head = this.#heads[cell];
+    if (head === undefined || cell === 0) throw noSuchList(cell, this.#heads.length);
     this.counters.linkLoads++;
-    return this.#heads[cell] as number;
+    return head;
   }
 
   #unlink(cell: number, previous: number, g: number, next: number): void {
