@@ -37,6 +37,7 @@ rounds, timed by this process:
   start       from the start of the process until it begins to build its machine (loading TypeScript is in it)
   to READY    from there until the guest prints UMBRA-READY
   fork+exec   the loop of forks and execs in the guest's shell
+  CPU         processor time of all threads meanwhile; on a busy machine it tells more than the wall clock
 
 Umbra unpacks the kernel on the host and keeps the result in its cache; v86 and QEMU leave it to the guest.
 
@@ -54,6 +55,8 @@ interface BootResult {
   readonly startMs: number | undefined;
   readonly readyMs: number | undefined;
   readonly forkMs: number | undefined;
+  readonly readyCpuMs: number | undefined;
+  readonly forkCpuMs: number | undefined;
   readonly readyInstructions: number | undefined;
   readonly forkInstructions: number | undefined;
   readonly readyMips: number | undefined;
@@ -81,6 +84,8 @@ function summarise(contestant: Contestant, runs: readonly BootRun[]): BootResult
     startMs: medianOf(runs, (run) => run.startMs, 0),
     readyMs: medianOf(runs, (run) => run.readyMs, 0),
     forkMs: medianOf(runs, (run) => run.forkMs, 0),
+    readyCpuMs: medianOf(runs, (run) => run.readyCpuMs, 0),
+    forkCpuMs: medianOf(runs, (run) => run.forkCpuMs, 0),
     readyInstructions: medianOf(runs, (run) => run.readyInstructions, 0),
     forkInstructions: medianOf(runs, (run) => run.forkInstructions, 0),
     readyMips: medianOf(runs, (run) => mips(run.readyInstructions, run.readyMs), 1),
@@ -200,10 +205,12 @@ function print(report: Report, results: readonly BootResult[]): void {
     "",
     "start s",
     "to READY s",
+    "CPU s",
     "by v86's",
     "million instr.",
     "MIPS",
     "fork+exec s",
+    "CPU s",
     "by v86's",
     "million instr.",
     "MIPS",
@@ -216,10 +223,12 @@ function print(report: Report, results: readonly BootResult[]): void {
         result.title,
         seconds(result.startMs),
         seconds(result.readyMs),
+        seconds(result.readyCpuMs),
         result.readyToV86?.toFixed(2),
         millions(result.readyInstructions),
         result.readyMips,
         seconds(result.forkMs),
+        seconds(result.forkCpuMs),
         result.forkToV86?.toFixed(2),
         millions(result.forkInstructions),
         result.forkMips,

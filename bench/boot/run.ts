@@ -11,6 +11,9 @@ export interface BootRun {
   readonly readyMs: number;
   /** What the forks and execs took. */
   readonly forkMs: number;
+  /** Processor time of all its threads meanwhile: what counts on a machine that has other work. */
+  readonly readyCpuMs?: number;
+  readonly forkCpuMs?: number;
   /** Processes that the guest made meanwhile. */
   readonly processes: number;
   /** Executed until user space was up, and by the forks and execs; where the contestant counts. */
@@ -34,7 +37,7 @@ export function runBoot(contestant: Contestant, patienceMs: number): Promise<Boo
   return new Promise((resolve, reject) => {
     const spawnedAt = performance.now();
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
-    const marks = new Map<MarkLine["mark"], MarkLine & { readonly atMs: number }>();
+    const marks = new Map<MarkLine["mark"], TimedMark>();
     let words = "";
     const fail = (why: string): void => {
       child.kill("SIGKILL");
@@ -45,7 +48,12 @@ export function runBoot(contestant: Contestant, patienceMs: number): Promise<Boo
       words = (words + text).slice(-LAST_WORDS);
     };
     const mark = (line: MarkLine): void => {
-      marks.set(line.mark, { ...line, atMs: performance.now() - spawnedAt });
+      const atMs = performance.now() - spawnedAt;
+      marks.set(line.mark, {
+        ...line,
+        atMs,
+        cpuMs: child.pid === undefined ? undefined : cpuTime(child.pid),
+      });
       if (line.mark !== "forkEnd") return;
       const peakRssMiB = child.pid === undefined ? undefined : peakRss(child.pid);
       clearTimeout(timer);
@@ -69,8 +77,14 @@ export function runBoot(contestant: Contestant, patienceMs: number): Promise<Boo
   });
 }
 
+/** A mark, with the times since the process was started. */
+interface TimedMark extends MarkLine {
+  readonly atMs: number;
+  readonly cpuMs: number | undefined;
+}
+
 function runOf(
-  marks: ReadonlyMap<MarkLine["mark"], MarkLine & { readonly atMs: number }>,
+  marks: ReadonlyMap<MarkLine["mark"], TimedMark>,
   peakRssMiB: number | undefined,
 ): BootRun | undefined {
   const begin = marks.get("begin");
@@ -80,13 +94,19 @@ function runOf(
   if (!begin || !ready || !forkBegin || !forkEnd) return undefined;
   const executed = (from: MarkLine | undefined, to: MarkLine): number | undefined =>
     to.instructions === undefined ? undefined : to.instructions - (from?.instructions ?? 0);
+  const spent = (from: TimedMark, to: TimedMark): number | undefined =>
+    from.cpuMs === undefined || to.cpuMs === undefined ? undefined : to.cpuMs - from.cpuMs;
   const readyInstructions = executed(undefined, ready);
   const forkInstructions = executed(forkBegin, forkEnd);
+  const readyCpuMs = spent(begin, ready);
+  const forkCpuMs = spent(forkBegin, forkEnd);
   return {
     startMs: begin.atMs,
     readyMs: ready.atMs - begin.atMs,
     forkMs: forkEnd.atMs - forkBegin.atMs,
     processes: (forkEnd.pid ?? 0) - (forkBegin.pid ?? 0),
+    ...(readyCpuMs !== undefined && { readyCpuMs }),
+    ...(forkCpuMs !== undefined && { forkCpuMs }),
     ...(readyInstructions !== undefined && { readyInstructions }),
     ...(forkInstructions !== undefined && { forkInstructions }),
     ...(peakRssMiB !== undefined && { peakRssMiB }),
@@ -98,6 +118,23 @@ function peakRss(pid: number): number | undefined {
   try {
     const found = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
     return found === null ? undefined : Number(found[1]) / 1024;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Length of the kernel's clock tick towards user space (sysconf _SC_CLK_TCK is 100 on every Linux). */
+const TICK_MS = 10;
+/** Fields of /proc/PID/stat behind the command's name, which is in parentheses: user and system time are the 12th and 13th of them. */
+const UTIME_FIELD = 11;
+
+/** User and system time of all threads of a living process (Linux, proc(5)); undefined when there is none to be had. */
+function cpuTime(pid: number): number | undefined {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /s, "")
+      .split(" ");
+    return (Number(fields[UTIME_FIELD]) + Number(fields[UTIME_FIELD + 1])) * TICK_MS;
   } catch {
     return undefined;
   }
