@@ -10,13 +10,14 @@ import type {
   Message,
   MmioExit,
   MmuEmulated,
+  MsrExit,
   PageFaultExit,
   TrapInject,
 } from "../bus/messages/index.ts";
 import { Vector } from "../cpu/core.ts";
-import { CR0, CR4 } from "../cpu/layout.ts";
+import { CR0, CR4, EAX, ECX } from "../cpu/layout.ts";
 import type { Processor } from "../cpu/processor.ts";
-import { Cr0, Cr4 } from "../cpu/state.ts";
+import { type CpuState, Cr0, Cr4, Efer } from "../cpu/state.ts";
 import { combineExceptions } from "../cpu/system/exceptions.ts";
 import { switcherChart } from "../machines/switcher.ts";
 import type { TranslationChange } from "../mmu/pager.ts";
@@ -30,6 +31,7 @@ import type { Stage } from "./stage.ts";
 /** Bits whose change makes translations stale (Intel SDM vol. 3, 4.10.4.1). */
 const CR0_PAGING = Cr0.PE | Cr0.PG | Cr0.WP;
 const CR4_PAGING = Cr4.PSE | Cr4.PAE | Cr4.PGE;
+const EFER_MSR = 0xc0000080;
 
 /** A vcpu with what the Switcher posts to on its behalf. */
 export interface VcpuWiring {
@@ -101,6 +103,10 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           processor.pending === undefined,
         isPageFault: ({ event }) => (event as CpuExit).reason === "pageFault",
         isIo: ({ event }) => (event as CpuExit).reason === "io",
+        isExecuteDisableChange: ({ event }) =>
+          (event as CpuExit).reason === "msr" &&
+          (event as MsrExit).write &&
+          changesExecuteDisable(processor.state),
         isCpuidOrMsr: ({ event }) => {
           const { reason } = event as CpuExit;
           return reason === "cpuid" || reason === "msr";
@@ -203,8 +209,10 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           self.post(wiring.addresses.mmu, { type: "mmu.unbacked", gpa, access, size, value });
         },
         askMmuContext: ({ event }) => {
-          const { register } = event as ControlRegisterExit;
-          change = register === 3 ? "cr3" : register === 0 ? "cr0" : "cr4";
+          change =
+            event.type === "cpu.exit" && event.reason === "msr"
+              ? "efer"
+              : changeOf(event as ControlRegisterExit);
           self.post(wiring.addresses.mmu, { type: "mmu.context", change });
         },
         askMmuInvlpg: ({ event }) =>
@@ -273,6 +281,14 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
       },
     };
   });
+}
+
+const changeOf = ({ register }: ControlRegisterExit): TranslationChange =>
+  register === 3 ? "cr3" : register === 0 ? "cr0" : "cr4";
+
+/** The WRMSR at EIP would turn EFER.NXE over. */
+function changesExecuteDisable(state: CpuState): boolean {
+  return state.get(ECX) === EFER_MSR && ((state.get(EAX) ^ state.efer) & Efer.NXE) !== 0;
 }
 
 const hex = (value: number) => `0x${(value >>> 0).toString(16)}`;

@@ -223,6 +223,8 @@ export class Cpu implements Processor, Core, AccessMonitor {
   }
 
   inject(event: InjectedEvent): void {
+    // They are for the instruction that the event interrupts, which will be begun anew after its handler.
+    this.answers.clear();
     this.pending = event;
   }
 

@@ -55,9 +55,9 @@ export interface ExitRecord {
   gpa: Gpa;
   /** pageFault: error code as the processor would push it (P, W/R, U/S, RSVD, I/D). */
   errorCode: number;
-  /** pageFault, mmio, io: what was tried. */
+  /** pageFault, mmio, io: what was tried; a read whose error code says write is the first half of a read-modify-write. */
   access: Access;
-  /** pageFault, mmio, io: bytes of the access (1, 2, 4, 8). */
+  /** pageFault, mmio, io: bytes of the access (1, 2, 4, 8); 0: a check ahead of accesses that follow. */
   size: number;
   /** mmio and io writes: the value; controlRegister, msr writes: the new value (low word). */
   value: number;

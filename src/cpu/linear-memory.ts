@@ -140,11 +140,12 @@ export class CpuMemory implements LinearMemory {
     return (this.u32[L.TLB_PRIV >> 2] as number) !== 0;
   }
 
+  /** An answer lets the probe pass in spite of the refusal: the accesses that it is for will be refused, and answered, one by one. */
   private probe(linear: number, size: number, access: number, user: boolean): void {
     const last = linear + size - 1;
     for (let at = linear; ; at = (at & 0xfffff000) + 4096) {
       if (this.resolve(at >>> 0, access, user) === REFUSED)
-        this.monitor.refused(at >>> 0, this.walker.errorCode, access, 1, 0);
+        this.monitor.refused(at >>> 0, this.walker.errorCode, access, 0, 0);
       if ((at & 0xfffff000) >>> 0 === (last & 0xfffff000) >>> 0) return;
     }
   }

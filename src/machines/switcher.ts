@@ -66,6 +66,7 @@ export const switcherChart = setup({
     "canInterruptLoaded",
     "isPageFault",
     "isIo",
+    "isExecuteDisableChange",
     "isCpuidOrMsr",
     "isTranslationChange",
     "isControlRegister",
@@ -110,6 +111,11 @@ export const switcherChart = setup({
         "cpu.exit": [
           { guard: "isPageFault", target: "dispatching.paging", actions: "askMmu" },
           { guard: "isIo", target: "dispatching.io", actions: "askDevice" },
+          {
+            guard: "isExecuteDisableChange",
+            target: "dispatching.paging",
+            actions: ["perform", "askMmuContext"],
+          },
           { guard: "isCpuidOrMsr", target: "switchingIn", actions: "perform" },
           {
             guard: "isTranslationChange",

@@ -92,7 +92,8 @@ export interface ShadowFill {
   readonly tablesAllocated: number;
 }
 
-export type TranslationChange = "cr3" | "cr0" | "cr4";
+/** The register whose change makes translations stale; of EFER, its NXE. */
+export type TranslationChange = "cr3" | "cr0" | "cr4" | "efer";
 
 export interface AuditViolation {
   /** Short rule name, e.g. "spte-without-gpte". */

@@ -53,7 +53,7 @@ export type PageFaultExit = Exit<"pageFault"> & {
   /** As the processor would push it (Intel SDM vol. 3, 4.7). */
   readonly errorCode: number;
   readonly access: Access;
-  /** Bytes of the access; 0 for an access of the processor's own (a descriptor, a stack of a gate). */
+  /** Bytes of the access; 0 for a check ahead of accesses that follow (a stack of a gate, a store that crosses pages). */
   readonly size: number;
   /** What would be written. */
   readonly value: number;
