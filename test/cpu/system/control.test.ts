@@ -127,6 +127,68 @@ describe("control registers", () => {
   });
 });
 
+describe("PAE paging", () => {
+  const paged = (model: "p6" | "p6-pae" = "p6-pae") => {
+    const core = new ProtectedCore(model);
+    core.state.set(L.CR4, Cr4.PAE);
+    core.state.set(L.CR3, 0x7000);
+    movToCr(core, 0, core.state.cr0 | Cr0.PG);
+    return core;
+  };
+  const latches = (core: FakeCore) => core.notices.filter((notice) => notice.startsWith("latch"));
+
+  it("is offered by p6-pae only", () => {
+    expect(faultOfMovToCr(new ProtectedCore("p6"), 4, Cr4.PAE)).toEqual(GP0);
+    expect(faultOfMovToCr(new ProtectedCore("p6-pae"), 4, Cr4.PAE)).toBe("nothing");
+  });
+
+  it("latches the PDPTEs when CR3 is loaded, paging comes on, and PAE, PGE or PSE change", () => {
+    const core = paged();
+    movToCr(core, 3, 0x8020);
+    movToCr(core, 4, Cr4.PAE | Cr4.PGE);
+    movToCr(core, 4, Cr4.PAE | Cr4.PGE | Cr4.PSE);
+    movToCr(core, 4, Cr4.PGE | Cr4.PSE);
+    movToCr(core, 4, Cr4.PGE | Cr4.PSE | Cr4.PAE);
+    expect(latches(core)).toEqual(["latch 7000", ...Array(4).fill("latch 8020")]);
+  });
+
+  it("latches nothing on other changes, nor while PAE or paging is off", () => {
+    const core = paged();
+    movToCr(core, 0, core.state.cr0 ^ (Cr0.WP | Cr0.TS));
+    movToCr(core, 4, Cr4.PAE);
+    expect(latches(core)).toEqual(["latch 7000"]);
+    movToCr(core, 0, core.state.cr0 & ~Cr0.PG);
+    movToCr(core, 3, 0x9000);
+    movToCr(core, 4, 0);
+    movToCr(core, 0, core.state.cr0 | Cr0.PG);
+    movToCr(core, 3, 0xa000);
+    expect(latches(core)).toEqual(["latch 7000"]);
+  });
+
+  it.each([
+    ["CR3", 3, 0xbad0, 0],
+    ["CR0", 0, Cr0.PE | Cr0.PG | Cr0.NE | Cr0.CD, 0x7000],
+    ["CR4", 4, Cr4.PAE | Cr4.PGE, 0x7000],
+  ])(
+    "refuses a load of %s whose PDPTEs have reserved bits, before anything changes",
+    (_name, reg, value, bad) => {
+      const core = paged();
+      core.badPdptes.add(bad || value);
+      core.state.setReg(0, value);
+      const before = core.registers();
+      expect(core.faultOf("mov_to_cr", { reg, rm: 0 })).toEqual(GP0);
+      expect(core.registers()).toEqual(before);
+    },
+  );
+
+  it("leaves under its exit control before the PDPTEs are looked at", () => {
+    const core = paged();
+    core.badPdptes.add(0xbad0);
+    core.controls = ExitControl.cr3;
+    expect(movToCr(core, 3, 0xbad0)).toBe(Outcome.exit);
+  });
+});
+
 describe("debug registers", () => {
   it("keep fixed bits and answer under their old names", () => {
     const core = new ProtectedCore();
@@ -265,6 +327,41 @@ describe("identification and model-specific registers", () => {
     expect([highest, text.join("")]).toEqual([2, "GenuineIntel"]);
     expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0xa139]);
     expect(cpuid(core, 0x80000000)).toEqual(cpuid(core, 2));
+  });
+
+  it("CPUID of p6-pae offers PAE and, by extended leaves, execute-disable, 36 bits of address and a name", () => {
+    const core = new ProtectedCore("p6-pae");
+    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0xa179]);
+    expect(cpuid(core, 0x80000000)).toEqual([0x80000008, 0, 0, 0]);
+    expect(cpuid(core, 0x80000001)).toEqual([0, 0, 0, 1 << 20]);
+    expect(cpuid(core, 0x80000008)).toEqual([0x2024, 0, 0, 0]);
+    const words = [2, 3, 4].flatMap((leaf) => cpuid(core, 0x80000000 + leaf));
+    const name = words.flatMap((word) => [0, 8, 16, 24].map((shift) => (word >>> shift) & 0xff));
+    expect(String.fromCharCode(...name)).toBe("Umbra P6 with PAE and NX".padEnd(48, "\0"));
+    expect(cpuid(core, 0x80000009)).toEqual(cpuid(core, 2));
+  });
+
+  it("a processor of an unknown name is refused", () => {
+    expect(() => new ProtectedCore("p7" as never)).toThrow("choose one of p6, p6-pae");
+  });
+
+  it("EFER has NXE alone, and a change of it drops all translations", () => {
+    const core = new ProtectedCore("p6-pae");
+    const write = (low: number, high = 0) => {
+      core.state.setReg(0, low);
+      core.state.setReg(1, 0xc0000080);
+      core.state.setReg(2, high);
+      return core.faultOf("wrmsr");
+    };
+    expect([write(0x800), core.state.efer, core.notices]).toEqual([
+      "nothing",
+      0x800,
+      ["pagingChanged", "flushAll"],
+    ]);
+    expect([write(0x801), write(0x900), write(0x800, 1)]).toEqual([GP0, GP0, GP0]);
+    core.state.setReg(0, 0);
+    core.run("rdmsr");
+    expect([core.state.reg(0), core.state.reg(2)]).toEqual([0x800, 0]);
   });
 
   it("CPUID leaves under its exit control", () => {

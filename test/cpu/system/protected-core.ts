@@ -1,5 +1,6 @@
 import * as L from "../../../src/cpu/layout.ts";
 import { Cr0 } from "../../../src/cpu/state.ts";
+import type { CpuModel } from "../../../src/cpu/system/index.ts";
 import { FakeCore } from "./fake-core.ts";
 
 export const GDT = 0x1000;
@@ -70,8 +71,8 @@ export function gateWords(
 
 /** A CPU in flat protected mode at ring 0, with GDT, IDT (empty), LDT (empty, not loaded) and a 32-bit TSS. */
 export class ProtectedCore extends FakeCore {
-  constructor() {
-    super();
+  constructor(model?: CpuModel) {
+    super(model);
     const { state } = this;
     state.set(L.CR0, Cr0.PE | Cr0.ET | Cr0.NE);
     state.set(L.GDTR_BASE, GDT);
