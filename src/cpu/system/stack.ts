@@ -76,6 +76,9 @@ export function pushFrame(core: Core, target: StackTarget, size: 2 | 4, values: 
   const bottom = ((target.pointer - bytes) & mask) >>> 0;
   const contiguous = bottom + bytes - 1 <= mask >>> 0;
   if (contiguous) {
+    // The processor pushes from the top down: of two absent pages it reports the upper one, at the first value's place.
+    const top = bottom + bytes - size;
+    probeWriteRange(core, slotAddress(core, target, top, size), size, supervisor);
     probeWriteRange(core, slotAddress(core, target, bottom, bytes), bytes, supervisor);
   } else {
     for (let i = 1; i <= values.length; i++) {

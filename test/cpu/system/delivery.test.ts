@@ -352,7 +352,7 @@ describe("faults during delivery", () => {
     core.describeGate(Vector.PF, gateWords(Sel.code0, 0x7000, INTERRUPT32));
     raiseAndDeliver(core, fault(Vector.GP, 0));
     expect(core.where()).toMatchObject({ eip: 0x7000, cpl: 0 });
-    expect(core.state.get(L.CR2)).toBe(STACK3 - 16);
+    expect(core.state.get(L.CR2)).toBe(STACK3 - 4);
   });
 
   it("delivers the fault of an external interrupt whose vector looks like a double fault", () => {

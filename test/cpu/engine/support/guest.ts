@@ -5,6 +5,7 @@ import { Cr0, Cr4 } from "../../../../src/cpu/state.ts";
 import {
   codeSegment,
   dataSegment,
+  type GuestProgram,
   gateBytes,
   tssBytes,
   tssSegment,
@@ -14,6 +15,10 @@ import { MachineMemory } from "../../../../src/mmu/machine-memory.ts";
 /** A small guest on the real engine: sparse guest-physical memory on scattered frames, tables for protected mode, no monitor. */
 
 const PAGE = 4096;
+/** Where tests put code, data and the stack: mapped one to one for both rings when there is paging. */
+export const CODE = 0x100000;
+export const DATA = 0x110000;
+export const STACK = 0x120000;
 /** Page-table entry bits. */
 export const P = 1;
 export const W = 2;
@@ -41,8 +46,12 @@ const GDT_ENTRIES = 32;
 export interface GuestOptions {
   /** Frames of the machine. */
   readonly frames?: number;
-  /** Guest-physical addresses of pages that have memory besides 0x1000 to 0xffff, as [address, pages]. */
+  /** Guest-physical addresses of pages that have memory besides 0x1000 to 0xffff, as [address, pages]. Default: CODE to STACK. */
   readonly memory?: readonly (readonly [number, number])[];
+  /** The machine and CPU of an earlier guest are used again (making a CPU takes time): the earlier guest is over. */
+  readonly after?: EngineGuest | undefined;
+  /** The same, and the earlier guest lives on beside this one, in its own frames. */
+  readonly beside?: EngineGuest;
 }
 
 export class EngineGuest {
@@ -51,16 +60,22 @@ export class EngineGuest {
   readonly p2m: Int32Array;
   private nextTable = PAGE_TABLES;
 
-  /** `on`: another guest whose machine and CPU this one shares. */
-  constructor(options: GuestOptions = {}, on?: EngineGuest) {
-    const ranges = [[0x1000, 15], ...(options.memory ?? [])] as const;
+  constructor(options: GuestOptions = {}) {
+    const on = options.beside ?? options.after;
+    const ranges = [[0x1000, 15], ...(options.memory ?? [[CODE, (STACK - CODE) / PAGE]])] as const;
     this.machine = on?.machine ?? new MachineMemory(options.frames ?? 128);
     this.cpu = on?.cpu ?? new Cpu(this.machine);
     const top = Math.max(...ranges.map(([gpa, pages]) => gpa / PAGE + pages));
     this.p2m = new Int32Array(top).fill(-1);
     // From the last frame down, so that neighbours in guest-physical memory are none in the machine's.
-    let frame = on === undefined ? this.machine.frames - 1 : on.lowestFrame - 1;
-    for (const [gpa, pages] of ranges) for (let n = 0; n < pages; n++) this.p2m[gpa / PAGE + n] = frame--;
+    let frame = (options.beside?.lowestFrame ?? this.machine.frames) - 1;
+    for (const [gpa, pages] of ranges) {
+      for (let n = 0; n < pages; n++) {
+        this.machine.u8.fill(0, frame * PAGE, (frame + 1) * PAGE);
+        this.cpu.memoryWritten(frame * PAGE, PAGE);
+        this.p2m[gpa / PAGE + n] = frame--;
+      }
+    }
     if (frame < 0) throw new RangeError("the machine has too few frames for this guest");
     this.cpu.setHardwarePaging({ mode: "guest", p2m: this.p2m });
     this.cpu.controls = 0;
@@ -153,6 +168,8 @@ export class EngineGuest {
     s.set(L.CR4, Cr4.PSE | Cr4.PGE);
     s.set(L.CR3, PAGE_DIRECTORY);
     if (options.paged && (this.read32(this.entry(GDT)) & P) === 0) this.map(0x1000, 0x1000, W, 15);
+    if (options.paged && (this.p2m[CODE >>> 12] ?? -1) >= 0 && (this.read32(this.entry(CODE)) & P) === 0)
+      this.map(CODE, CODE, U | W, (STACK - CODE) / PAGE);
     s.eip = options.eip;
     s.setReg(4, options.esp);
     s.updateMode();
@@ -168,6 +185,18 @@ export class EngineGuest {
     throw new Error(`still running at eip 0x${this.cpu.state.eip.toString(16)}`);
   }
 
+  /** Loads a program built for its place. */
+  load(program: GuestProgram): void {
+    this.write(program.origin, program.bytes);
+  }
+
+  /** Loads a program and makes it ready to run, in ring 0 or 3, with the stack below STACK. */
+  start(program: GuestProgram, options: { ring?: 0 | 3; paged?: boolean } = {}): void {
+    const { ring = 0, paged = false } = options;
+    this.load(program);
+    this.enterFlat({ ring, paged, eip: program.origin, esp: STACK });
+  }
+
   get registers(): number[] {
     return [0, 1, 2, 3, 4, 5, 6, 7].map((n) => this.cpu.state.reg(n));
   }
@@ -181,7 +210,8 @@ export class EngineGuest {
       eip: word(0),
       cs: word(1) & 0xffff,
       eflags: word(2),
-      esp: word(3),
+      // Pushed only on the way from another ring.
+      esp: word(1) & 3 ? word(3) : top + (hasErrorCode ? 16 : 12),
     };
   }
 
