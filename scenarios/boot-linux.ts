@@ -5,9 +5,16 @@
  */
 import { DONE_MARK, READY_MARK } from "../src/guest/initramfs/init-script.ts";
 import type { RunResult } from "../src/vm/options.ts";
-import { Audits } from "./support/audits.ts";
-import { ConsoleMatch } from "./support/console-match.ts";
-import { type CommonSettings, countOf, type FlagSpecs, type FlagValues, patternOf } from "./support/flags.ts";
+import type { Vm } from "../src/vm/vm.ts";
+import { type BootOutcome, bootReport, runBoot } from "./support/boot.ts";
+import {
+  type CommonSettings,
+  countOf,
+  type FlagSpecs,
+  type FlagValues,
+  patternOf,
+  vmSettings,
+} from "./support/flags.ts";
 import { LINUX_FLAGS, linuxGuest } from "./support/linux.ts";
 import { inspect, scenarioMachine } from "./support/machine.ts";
 import { ProgressLine } from "./support/progress.ts";
@@ -71,8 +78,7 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   const inspector = await inspect(machine, common);
   const vm = machine.createVm({
     name: "linux",
-    pager: common.pager,
-    memoryMiB: common.memoryMiB,
+    ...vmSettings(common),
     boot: guest.boot,
     ...(flags["wall-clock"] && { rtcEpochSeconds: Math.floor(Date.now() / 1000) }),
   });
@@ -84,59 +90,38 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   const showsConsole = !common.json || flags.console === true;
   if (showsConsole) vm.on("console", show);
   const terminal = interactive ? new Terminal(vm, show) : undefined;
-
-  const audits = new Audits(vm, every);
-  const match = new ConsoleMatch(vm, until);
-  const startMs = performance.now();
-  let result: RunResult;
-  do {
-    result = await vm.runAsync({
-      ...(terminal && { signal: terminal.left }),
+  let outcome: BootOutcome;
+  try {
+    outcome = await runBoot(vm, {
+      until,
+      auditExits: every,
+      maxInstructions: common.maxInstructions,
       paced: interactive || flags["wall-clock"] === true,
-      until: () => {
-        audits.exit();
-        terminal?.afterExit();
-        return match.reached();
-      },
-      ...(Number.isFinite(common.maxInstructions) && {
-        budget: common.maxInstructions - vm.stats().instructions,
-      }),
+      terminal,
     });
-  } while (result.status === "waiting" && (await terminal?.input()) === true);
-  const wallMs = performance.now() - startMs;
-  terminal?.disconnect();
-  progress.stop();
-  audits.run();
-  inspector?.stop();
-
-  const { status, reason, instructions, virtualNs } = result;
-  const ok = audits.violations === 0 && (until === undefined ? ENDED_WELL.includes(status) : match.found);
-  if (showsConsole && !vm.console.text.endsWith("\n")) process.stdout.write("\n");
-  const mips = instructions / 1000 / wallMs;
-  if (common.json) {
-    printJson({
-      ok,
-      pager: common.pager,
-      reached: match.found,
-      status,
-      ...(reason !== undefined && { reason }),
-      wallMs: Math.round(wallMs),
-      instructions,
-      mips: Math.round(mips * 10) / 10,
-      virtualMs: virtualNs / 1e6,
-      exits: vm.stats().exits,
-      messages: machine.bus.lastSeq,
-      audit: { runs: audits.runs, violations: audits.violations, examples: audits.examples },
-      memoryHash: vm.reason === undefined ? vm.memoryHash() : null,
-    });
+  } finally {
+    terminal?.disconnect();
+    progress.stop();
+    inspector?.stop();
   }
-  const figures =
-    `${(instructions / 1e6).toFixed(1)} M instructions in ${(wallMs / 1000).toFixed(1)} s (${mips.toFixed(0)} MIPS), ` +
-    `${machine.bus.lastSeq} messages, ${audits.runs} audits with ${audits.violations} violations`;
-  const end = match.found ? "reached" : (reason ?? END_WORDS[status] ?? status);
-  process.stderr.write(`boot-linux: ${ok ? "" : "NOT OK: "}${end}; ${figures}\n`);
+
+  const { reached, audits, result } = outcome;
+  const ok = audits.violations === 0 && (until === undefined ? ENDED_WELL.includes(result.status) : reached);
+  if (showsConsole && !vm.console.text.endsWith("\n")) process.stdout.write("\n");
+  process.stderr.write(`boot-linux: ${ok ? "" : "NOT OK: "}${summary(vm, outcome)}\n`);
   for (const { rule, detail } of audits.examples) process.stderr.write(`boot-linux: ${rule}: ${detail}\n`);
+  if (common.json) printJson(bootReport(vm, ok, outcome));
   return ok ? 0 : 1;
+}
+
+function summary(vm: Vm, { result, reached, audits, wallMs }: BootOutcome): string {
+  const { instructions, status, reason } = result;
+  const end = reached ? "reached" : (reason ?? END_WORDS[status] ?? status);
+  const mips = instructions / 1000 / wallMs;
+  return (
+    `${end}; ${(instructions / 1e6).toFixed(1)} M instructions in ${(wallMs / 1000).toFixed(1)} s (${mips.toFixed(0)} MIPS), ` +
+    `${vm.machine.bus.lastSeq} messages, ${audits.runs} audits with ${audits.violations} violations`
+  );
 }
 
 function isInteractive(common: CommonSettings, flags: Flags): boolean {

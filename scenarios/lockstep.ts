@@ -13,6 +13,7 @@ import {
   pagerNamed,
   patternOf,
   UsageError,
+  vmSettings,
 } from "./support/flags.ts";
 import { churn } from "./support/guests/churn.ts";
 import { LINUX_FLAGS, linuxGuest } from "./support/linux.ts";
@@ -82,7 +83,7 @@ async function main(
       const machine = scenarioMachine({ memoryMiB: common.memoryMiB, trace: undefined });
       if (common.trace !== undefined && !madeBefore)
         traceMessages(machine, common.trace, `${side} ${pager} `);
-      return new Contestant(machine.createVm({ name: "guest", pager, memoryMiB: common.memoryMiB, boot }));
+      return new Contestant(machine.createVm({ name: "guest", ...vmSettings({ ...common, pager }), boot }));
     };
     const pair = [contestant(first, "a"), contestant(second, "b")] as const;
     madeBefore = true;

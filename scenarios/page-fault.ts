@@ -5,7 +5,7 @@
 import type { Message } from "../src/bus/messages/index.ts";
 import type { Gpa } from "../src/mmu/address.ts";
 import type { Vm } from "../src/vm/vm.ts";
-import type { CommonSettings } from "./support/flags.ts";
+import { type CommonSettings, vmSettings } from "./support/flags.ts";
 import { drawFlow, type Flow, FlowRecorder, typesOf } from "./support/flows.ts";
 import { COLD_GVA, pageToucher, UNMAPPED_GVA } from "./support/guests/page-toucher.ts";
 import { inspect, scenarioMachine } from "./support/machine.ts";
@@ -58,8 +58,7 @@ async function main(common: CommonSettings): Promise<number> {
   const guest = pageToucher();
   const vm = machine.createVm({
     name: "toucher",
-    pager: common.pager,
-    memoryMiB: common.memoryMiB,
+    ...vmSettings(common),
     boot: guest.boot,
     maxInstructions: Math.min(common.maxInstructions, 1_000_000),
   });

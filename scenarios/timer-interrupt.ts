@@ -3,7 +3,13 @@
  * Needs no downloads.
  */
 import type { Message } from "../src/bus/messages/index.ts";
-import { type CommonSettings, countOf, type FlagSpecs, type FlagValues } from "./support/flags.ts";
+import {
+  type CommonSettings,
+  countOf,
+  type FlagSpecs,
+  type FlagValues,
+  vmSettings,
+} from "./support/flags.ts";
 import { drawFlow, type Flow, FlowRecorder, typesOf } from "./support/flows.ts";
 import { ticker } from "./support/guests/ticker.ts";
 import { inspect, scenarioMachine } from "./support/machine.ts";
@@ -33,8 +39,7 @@ async function main(common: CommonSettings, flags: FlagValues<typeof FLAGS>): Pr
   const inspector = await inspect(machine, common);
   const vm = machine.createVm({
     name: "ticker",
-    pager: common.pager,
-    memoryMiB: common.memoryMiB,
+    ...vmSettings(common),
     boot: ticker(ticks),
     maxInstructions: Math.min(common.maxInstructions, 1_000_000 + 1000 * ticks),
   });

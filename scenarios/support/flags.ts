@@ -1,6 +1,9 @@
 /** The flags of all scenarios, from one place. */
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { PAGER_NAMES, type PagerName } from "../../src/mmu/pager.ts";
+import type { FloodPolicy, KvmOptions } from "../../src/mmu/shadow/kvm/options.ts";
+import { PTE_LIST_KINDS } from "../../src/mmu/shadow/kvm/pte-lists.ts";
+import type { VmOptions } from "../../src/vm/options.ts";
 
 /** The command line is wrong. The message is one line; the scenario exits with code 2. */
 export class UsageError extends Error {
@@ -22,11 +25,33 @@ export type FlagSpecs = Readonly<Record<string, FlagSpec>>;
 type ValueOf<Spec extends FlagSpec> = Spec["type"] extends "boolean" ? boolean : string;
 export type FlagValues<Specs extends FlagSpecs> = { readonly [Name in keyof Specs]?: ValueOf<Specs[Name]> };
 
+const FLOOD_POLICIES: readonly FloodPolicy[] = ["page", "vcpu"];
+
 export const COMMON_FLAGS = {
   pager: {
     type: "string",
     value: "NAME",
     help: `how the guest's memory is virtualised: ${PAGER_NAMES.join(", ")} (default: vtlb)`,
+  },
+  rmap: {
+    type: "string",
+    value: "DESIGN",
+    help: `kvm: how reverse maps are kept: ${PTE_LIST_KINDS.join(", ")} (default: sibling)`,
+  },
+  unsync: {
+    type: "string",
+    value: "on|off",
+    help: "kvm: let the guest write page tables of last level without leaving, and synchronise later (default: on)",
+  },
+  flood: {
+    type: "string",
+    value: "POLICY",
+    help: `kvm: how frames that are no longer tables are found: ${FLOOD_POLICIES.join(", ")} (default: page)`,
+  },
+  "shadow-pages": {
+    type: "string",
+    value: "N",
+    help: "kvm: most shadow pages, at least 64 (default: 2 % of the guest's pages)",
   },
   memory: {
     type: "string",
@@ -56,6 +81,7 @@ export const COMMON_FLAGS = {
 
 export interface CommonSettings {
   readonly pager: PagerName;
+  readonly kvm: KvmOptions;
   readonly memoryMiB: number;
   readonly maxInstructions: number;
   /** undefined: no trace; empty: every family. */
@@ -150,6 +176,7 @@ function commonSettings(values: Readonly<Record<string, unknown>>): CommonSettin
   const inspect = text("inspect");
   return {
     pager: pagerNamed(text("pager") ?? "vtlb"),
+    kvm: kvmOptions(text),
     memoryMiB: memoryOf(text("memory")),
     maxInstructions: limit === undefined ? Number.POSITIVE_INFINITY : countOf("max-instructions", limit),
     trace: text("trace")
@@ -172,6 +199,31 @@ export function countOf(flag: string, text: string): number {
   if (!Number.isSafeInteger(count) || count < 1)
     throw new UsageError(`--${flag} takes a whole number above 0, not "${text}"`);
   return count;
+}
+
+/** What a vm is created with, as the flags say. */
+export function vmSettings(
+  settings: Pick<CommonSettings, "pager" | "kvm" | "memoryMiB">,
+): Pick<VmOptions, "pager" | "kvm" | "memoryMiB"> {
+  const { pager, kvm, memoryMiB } = settings;
+  return { pager, kvm, memoryMiB };
+}
+
+function kvmOptions(text: (name: string) => string | undefined): KvmOptions {
+  const [rmap, unsync, flood, pages] = ["rmap", "unsync", "flood", "shadow-pages"].map(text);
+  return {
+    ...(rmap !== undefined && { rmap: oneOf("rmap", rmap, PTE_LIST_KINDS) }),
+    ...(unsync !== undefined && { unsync: oneOf("unsync", unsync, ["on", "off"]) === "on" }),
+    ...(flood !== undefined && { flood: oneOf("flood", flood, FLOOD_POLICIES) }),
+    ...(pages !== undefined && { budget: countOf("shadow-pages", pages) }),
+  };
+}
+
+/** @throws UsageError */
+export function oneOf<const Word extends string>(flag: string, text: string, words: readonly Word[]): Word {
+  const word = words.find((known) => known === text);
+  if (word === undefined) throw new UsageError(`--${flag} takes ${words.join(", ")}, not "${text}"`);
+  return word;
 }
 
 function memoryOf(text: string | undefined): number {

@@ -2,18 +2,23 @@
 import { readFileSync } from "node:fs";
 import { bootLinux, bootMultiboot, type GuestBoot } from "../../src/guest/boots.ts";
 import { unpackedDirectory } from "../../src/guest/debian/cache.ts";
-import { type DebianGuest, fetchDebianGuest } from "../../src/guest/debian/fetch.ts";
+import { DEBIAN_FLAVOURS, type DebianGuest, fetchDebianGuest } from "../../src/guest/debian/fetch.ts";
 import { isElf, parseElf32 } from "../../src/guest/elf.ts";
 import { readImageFile } from "../../src/guest/files.ts";
 import { buildInitramfs } from "../../src/guest/initramfs/initramfs.ts";
 import type { UnpackWhere } from "../../src/guest/linux/loader.ts";
 import { unpackKernelCached } from "../../src/guest/linux/unpack-cache.ts";
-import { type FlagSpecs, type FlagValues, UsageError } from "./flags.ts";
+import { type FlagSpecs, type FlagValues, oneOf, UsageError } from "./flags.ts";
 
 /** Without tests of the kernel's ciphers, which are most of the instructions of a boot otherwise. */
 const DEFAULT_COMMAND_LINE = "console=ttyS0 nokaslr cryptomgr.notests";
 
 export const LINUX_FLAGS = {
+  guest: {
+    type: "string",
+    value: "NAME",
+    help: `Debian's kernel to boot: ${DEBIAN_FLAVOURS.join(", ")}, the latter with PAE page tables and execute-disable (default: 686)`,
+  },
   kernel: {
     type: "string",
     value: "FILE",
@@ -51,6 +56,7 @@ export interface LinuxGuest {
 export async function linuxGuest(flags: LinuxFlags, options: { keepShell: boolean }): Promise<LinuxGuest> {
   const commandLine = flags.append ?? DEFAULT_COMMAND_LINE;
   const unpack = unpackOf(flags.unpack);
+  const flavour = flags.guest === undefined ? "686" : oneOf("guest", flags.guest, DEBIAN_FLAVOURS);
   const script = scriptOf(flags.script);
   if (script !== undefined && flags.initrd !== undefined)
     throw new UsageError("--script goes into the initramfs that Umbra makes: leave --initrd out");
@@ -60,7 +66,10 @@ export async function linuxGuest(flags: LinuxFlags, options: { keepShell: boolea
   const multiboot = ownKernel !== undefined && isElf(ownKernel);
   let debian: DebianGuest | undefined;
   if (ownKernel === undefined || (ownInitrd === undefined && !multiboot))
-    debian = await fetchDebianGuest({ onProgress: (line) => process.stderr.write(`guests: ${line}\n`) });
+    debian = await fetchDebianGuest({
+      flavour,
+      onProgress: (line) => process.stderr.write(`guests: ${line}\n`),
+    });
   const kernel = ownKernel ?? readImageFile((debian as DebianGuest).kernelPath, "kernel");
   const initrd =
     ownInitrd ??

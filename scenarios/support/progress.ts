@@ -1,3 +1,4 @@
+import { READY_MARK } from "../../src/guest/initramfs/init-script.ts";
 import type { Vm } from "../../src/vm/vm.ts";
 
 const REFRESH_MS = 250;
@@ -5,7 +6,7 @@ const REFRESH_MS = 250;
 const SILENCE_MS = 400;
 const CLEAR_LINE = "\r\x1b[K";
 
-/** While the guest says nothing: a line on stderr (a terminal only) that tells how far it is. */
+/** While a booting guest says nothing: a line on stderr (a terminal only) that tells how far it is. Over when user space is up. */
 export class ProgressLine {
   readonly #vm: Vm;
   readonly #stream: NodeJS.WriteStream;
@@ -37,10 +38,17 @@ export class ProgressLine {
   #refresh(): void {
     const now = performance.now();
     if (now - this.#lastOutputMs < SILENCE_MS) return;
+    const { text } = this.#vm.console;
+    if (text.includes(READY_MARK)) {
+      this.stop();
+      return;
+    }
+    // A line that the guest has begun is not to be overwritten.
+    if (text !== "" && !text.endsWith("\n")) return;
     const { instructions, virtualNs } = this.#vm.stats();
     const mips = instructions / 1000 / (now - this.#startMs);
-    const text = `${(instructions / 1e6).toFixed(0)} M instructions, ${mips.toFixed(0)} MIPS, ${(virtualNs / 1e9).toFixed(2)} s of virtual time`;
-    this.#stream.write(`${CLEAR_LINE}${text}`);
+    const told = `${(instructions / 1e6).toFixed(0)} M instructions, ${mips.toFixed(0)} MIPS, ${(virtualNs / 1e9).toFixed(2)} s of virtual time`;
+    this.#stream.write(`${CLEAR_LINE}${told}`);
     this.#shown = true;
   }
 }

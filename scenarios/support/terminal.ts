@@ -9,6 +9,9 @@ const LOWER_S = 0x73;
 const LOWER_H = 0x68;
 const QUESTION_MARK = 0x3f;
 
+/** Virtual time. */
+const SILENCE_NS = 500_000_000;
+
 const HELP =
   "\r\n[umbra] Ctrl-A x leaves, Ctrl-A s shows figures, Ctrl-A h this help, Ctrl-A Ctrl-A sends a Ctrl-A\r\n";
 
@@ -35,7 +38,7 @@ export class EscapeKeys {
 
 /**
  * Connects stdin to the guest's console: a terminal in raw mode with Ctrl-A as the way out, or else a pipe, whose bytes are typed
- * once user space is up, with a Ctrl-D behind the last.
+ * once user space is up, with Ctrl-D behind the last.
  */
 export class Terminal {
   readonly #vm: Vm;
@@ -47,6 +50,10 @@ export class Terminal {
   readonly #ready: ConsoleMatch;
   #open: boolean;
   #wake: () => void = () => {};
+  /** The pipe has no more. */
+  #ended = false;
+  #lastLength = -1;
+  #silentSinceNs = 0;
 
   /** @param show writes text for the user beside the guest's output */
   constructor(vm: Vm, show: (text: string) => void) {
@@ -71,6 +78,7 @@ export class Terminal {
 
   /** To be called between bursts of the guest. */
   afterExit(): void {
+    if (this.#ended && this.#open) this.#endInput();
     if (this.#open || !this.#ready.reached()) return;
     this.#open = true;
     for (const bytes of this.#held.splice(0)) this.#type(bytes);
@@ -100,7 +108,25 @@ export class Terminal {
     else this.#held.push(bytes);
   };
 
-  readonly #onEnd = (): void => this.#onData(Buffer.of(CTRL_D));
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+  };
+
+  /**
+   * The pipe is empty: types Ctrl-D whenever the guest has been silent for a while. Once would not do: what is typed while a command
+   * runs does not reach the shell as an end of input.
+   */
+  #endInput(): void {
+    const { virtualNs } = this.#vm.stats();
+    const { length } = this.#vm.console.text;
+    if (length !== this.#lastLength) {
+      this.#lastLength = length;
+      this.#silentSinceNs = virtualNs;
+    } else if (virtualNs - this.#silentSinceNs >= SILENCE_NS) {
+      this.#silentSinceNs = virtualNs;
+      this.#type(Uint8Array.of(CTRL_D));
+    }
+  }
 
   #type(bytes: Uint8Array): void {
     if (this.#vm.reason === undefined) this.#vm.console.write(bytes);

@@ -1,0 +1,91 @@
+/** Runs a vm until its console shows something, with audits on the way, and reports. */
+import type { RunResult } from "../../src/vm/options.ts";
+import type { Vm } from "../../src/vm/vm.ts";
+import { Audits } from "./audits.ts";
+import { ConsoleMatch } from "./console-match.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface BootOptions {
+  /** What is waited for on the console; without it the vm runs until it ends or the user leaves. */
+  readonly until?: RegExp | undefined;
+  /** Exits between two audits; 0: one at the end only. */
+  readonly auditExits: number;
+  /** The run comes back after so many instructions, with the vm alive. */
+  readonly maxInstructions: number;
+  /** An idle guest's time passes as the wall clock's. */
+  readonly paced?: boolean;
+  readonly terminal?: Terminal | undefined;
+}
+
+export interface BootOutcome {
+  readonly result: RunResult;
+  readonly reached: boolean;
+  readonly audits: Audits;
+  readonly wallMs: number;
+}
+
+export async function runBoot(vm: Vm, options: BootOptions): Promise<BootOutcome> {
+  const { until, terminal, maxInstructions } = options;
+  const audits = new Audits(vm, options.auditExits);
+  const match = new ConsoleMatch(vm, until);
+  const startMs = performance.now();
+  let result: RunResult;
+  do {
+    result = await vm.runAsync({
+      ...(terminal && { signal: terminal.left }),
+      paced: options.paced ?? false,
+      until: () => {
+        audits.exit();
+        terminal?.afterExit();
+        return match.reached();
+      },
+      ...(Number.isFinite(maxInstructions) && { budget: maxInstructions - vm.stats().instructions }),
+    });
+  } while (result.status === "waiting" && (await terminal?.input()) === true);
+  const wallMs = performance.now() - startMs;
+  audits.run();
+  return { result, reached: match.found, audits, wallMs };
+}
+
+/** What --json tells of a boot. */
+export interface BootReport {
+  readonly ok: boolean;
+  readonly pager: string;
+  readonly reached: boolean;
+  readonly status: RunResult["status"];
+  readonly reason?: string;
+  readonly wallMs: number;
+  readonly instructions: number;
+  readonly mips: number;
+  readonly virtualMs: number;
+  readonly exits: Readonly<Record<string, number>>;
+  /** Delivered on the machine's bus. */
+  readonly messages: number;
+  readonly audit: {
+    readonly runs: number;
+    readonly violations: number;
+    readonly examples: readonly object[];
+  };
+  /** SHA-256 of guest memory; null when the vm has ended and given it back. */
+  readonly memoryHash: string | null;
+}
+
+export function bootReport(vm: Vm, ok: boolean, outcome: BootOutcome): BootReport {
+  const { result, reached, audits, wallMs } = outcome;
+  const { status, reason, instructions, virtualNs } = result;
+  return {
+    ok,
+    pager: vm.pager,
+    reached,
+    status,
+    ...(reason !== undefined && { reason }),
+    wallMs: Math.round(wallMs),
+    instructions,
+    mips: Math.round(instructions / 100 / wallMs) / 10,
+    virtualMs: virtualNs / 1e6,
+    exits: vm.stats().exits,
+    messages: vm.machine.bus.lastSeq,
+    audit: { runs: audits.runs, violations: audits.violations, examples: audits.examples },
+    memoryHash: vm.reason === undefined ? vm.memoryHash() : null,
+  };
+}
