@@ -183,8 +183,11 @@ export class Cpu implements Processor, Core, AccessMonitor {
       }
       this.i32[L.FAULT >> 2] = 0;
       exit.vectoring = -1;
+      const heldBack = left - limit;
+      if (heldBack > 0) this.holdBack(heldBack);
       const block = this.blockForBurst(limit);
       if (block !== 0) this.handlers.start(block);
+      if (heldBack > 0) this.holdBack(-heldBack);
       if (this.trouble !== Trouble.none) {
         if (this.trouble === Trouble.exit) {
           // The trap after HLT wakes the processor at once.
@@ -542,6 +545,12 @@ export class Cpu implements Processor, Core, AccessMonitor {
 
   private remaining(op: number): number {
     return this.state.u16[(op + Op.OP_REMAINING) >> 1] as number;
+  }
+
+  /** Keeps part of the budget from generated code, which would otherwise go on with the next block. */
+  private holdBack(instructions: number): void {
+    this.burst -= instructions;
+    this.i32[L.BUDGET >> 2] = (this.i32[L.BUDGET >> 2] as number) - instructions;
   }
 
   private giveBack(instructions: number): void {
