@@ -1,30 +1,11 @@
-import type { Gfn, Gpa, Gva, Hpa } from "../mmu/address.ts";
+import type { Gfn, Gpa, Hpa } from "../mmu/address.ts";
 import type { Pager, ShadowFault, TranslationChange } from "../mmu/pager.ts";
 
 /** What came of a shadow fault. `unsync`: as `resume`, and the guest may now write a table of last level unseen. */
 export type KvmFaultOutcome = "resume" | "unsync" | "tableWrite" | "mmio" | "reload";
 
-/** Told, in the middle of a turn, what changes; must do no more than take a note of it. */
-export interface KvmListener {
-  created(sid: number, gfn: number, role: number): void;
-  linked(g: number, sid: number): void;
-  unlinked(g: number, sid: number): void;
-  zapped(sid: number, gfn: number, role: number): void;
-  freed(sid: number, gfn: number, role: number): void;
-  filled(g: number, gfn: number, low: number, high: number): void;
-  dropped(g: number, gfn: number, low: number, high: number): void;
-  protected(g: number, gfn: number, low: number, high: number): void;
-  unsynced(sid: number, gfn: number, role: number): void;
-  resynced(sid: number, gfn: number, role: number): void;
-  flooded(gfn: number): void;
-  evicted(pages: number): void;
-  recycled(gfn: number, entries: number): void;
-  flushed(scope: "all" | "vcpu" | "page", gva?: Gva): void;
-}
-
 /** What the ShadowManager and the Roots of kvm drive: one turn, one call. Each may throw PagerError or OutOfFrames; then the guest is killed. */
 export interface KvmPort extends Pager {
-  listener: KvmListener | undefined;
   /** The vcpu has no roots, or one of them has been zapped. */
   readonly rootsLost: boolean;
   /** Too few shadow pages are left to serve a fault for certain. */

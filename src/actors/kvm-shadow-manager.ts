@@ -1,4 +1,5 @@
 import type {
+  ShadowFact,
   ShadowFault,
   ShadowInvlpg,
   ShadowLoad,
@@ -11,24 +12,24 @@ import { kvmShadowManagerChart } from "../machines/kvm-shadow-manager.ts";
 import type { Gfn } from "../mmu/address.ts";
 import { OutOfFrames } from "../mmu/frames.ts";
 import { PagerError } from "../mmu/pager.ts";
+import type { FactLog } from "../mmu/shadow/kvm/listener.ts";
 import type { VmAddresses } from "./addresses.ts";
-import { KvmFacts } from "./kvm-facts.ts";
 import type { KvmFaultOutcome, KvmPort } from "./kvm-port.ts";
 import type { Stage } from "./stage.ts";
 
 export interface KvmShadowManagerParts {
   readonly addresses: VmAddresses;
   readonly pager: KvmPort;
+  /** What the pager tells its listener. */
+  readonly facts: FactLog;
   /** EIP of the instruction that left. */
   readonly eip: () => number;
 }
 
 /** The ShadowManager of one guest under kvm, as an actor: sole owner of the shadow pages, one turn a message. */
 export function addKvmShadowManager(stage: Stage, parts: KvmShadowManagerParts) {
-  const { addresses, pager } = parts;
+  const { addresses, pager, facts } = parts;
   return stage.add(addresses.shadow, kvmShadowManagerChart, (self) => {
-    const facts = new KvmFacts(self);
-    pager.listener = facts;
     let outcome: KvmFaultOutcome = "resume";
     let zapped = false;
     let loaded: ShadowLoaded | undefined;
@@ -94,7 +95,11 @@ export function addKvmShadowManager(stage: Stage, parts: KvmShadowManagerParts) 
           dirty = pager.readDirtyLog();
         },
         tellDirty: () => self.announce({ type: "dirty.pages", gfns: dirty }),
-        announce: () => facts.announce(),
+        // Not before the turn is complete: whoever hears of a change finds the tables consistent.
+        announce: () => {
+          for (const fact of facts.take())
+            if (fact.type !== "shadow.reload") self.announce(fact as ShadowFact);
+        },
         resolve: ({ event }) =>
           self.post(addresses.mmu, {
             type: "shadow.resolved",

@@ -17,6 +17,7 @@ import { MachineMemory } from "../mmu/machine-memory.ts";
 import { P2m } from "../mmu/p2m.ts";
 import { PAGER_NAMES, type Pager, type TlbControl } from "../mmu/pager.ts";
 import { createPager } from "../mmu/shadow/create.ts";
+import { FactLog } from "../mmu/shadow/kvm/listener.ts";
 import { RunQueue } from "../switch/run-queue.ts";
 import { Vcpu } from "../switch/vcpu.ts";
 import { DEFAULT_TIME_SCALE } from "../switch/virtual-time.ts";
@@ -115,16 +116,21 @@ export class Machine {
     const p2m = new P2m(this.frames, memoryMiB * FRAMES_PER_MIB * 4096, name);
     const memory = new GuestMemory(this.memory, p2m);
     memory.onWrite = (hpa, sizeBytes) => this.processor.memoryWritten(hpa, sizeBytes);
+    const facts = new FactLog();
     let pager: Pager | undefined;
     try {
       if (this.#framesReused)
         for (const mfn of p2m.table) if (mfn !== NO_FRAME) this.memory.clearFrame(mfn as Mfn);
       this.#powerOn(vcpu, (state) => options.boot(memory, state));
       const paging = pagingView(vcpu, this.processor.state);
-      pager = createPager(pagerName, { paging, memory, frames: this.frames, tlb: this.#tlbOf(vcpu) });
+      pager = createPager(
+        pagerName,
+        { paging, memory, frames: this.frames, tlb: this.#tlbOf(vcpu) },
+        { ...options.kvm, listener: facts },
+      );
       vcpu.controls = pager.controls;
       vcpu.hardware = pager.hardware;
-      return this.#stageVm(options, { vcpu, wheel, memory, paging, pager });
+      return this.#stageVm(options, { vcpu, wheel, memory, paging, pager, facts });
     } catch (error) {
       pager?.dispose();
       p2m.dispose();
@@ -289,6 +295,7 @@ interface Made {
   readonly memory: GuestMemory;
   readonly paging: ReturnType<typeof pagingView>;
   readonly pager: Pager;
+  readonly facts: FactLog;
   readonly addresses: ReturnType<typeof addressesOf>;
 }
 

@@ -3,6 +3,7 @@ import type { CpuState } from "../cpu/state.ts";
 import type { GuestMemory } from "../mmu/guest-memory.ts";
 import type { MachineMemory } from "../mmu/machine-memory.ts";
 import type { PagerName } from "../mmu/pager.ts";
+import type { KvmOptions } from "../mmu/shadow/kvm/options.ts";
 import type { TimeScale } from "../switch/virtual-time.ts";
 import type { Vm } from "./vm.ts";
 
@@ -26,6 +27,8 @@ export interface VmOptions {
   /** Unique on the machine, for its whole life; names the vm's actors. */
   readonly name: string;
   readonly pager: PagerName;
+  /** Of the kvm pager. Other pagers ignore them. */
+  readonly kvm?: Omit<KvmOptions, "listener">;
   /** Guest-physical memory, the legacy hole included. Default 128. */
   readonly memoryMiB?: number;
   readonly boot: Boot;

@@ -22,6 +22,7 @@ import type { TimerWheel } from "../devices/timer-wheel.ts";
 import type { Uart16550 } from "../devices/uart16550.ts";
 import type { GuestMemory } from "../mmu/guest-memory.ts";
 import type { GuestPaging, Pager } from "../mmu/pager.ts";
+import type { FactLog } from "../mmu/shadow/kvm/listener.ts";
 import { GuestWalker } from "../mmu/walker.ts";
 import type { Vcpu } from "../switch/vcpu.ts";
 
@@ -42,6 +43,8 @@ export interface PlantParts {
   readonly memory: GuestMemory;
   readonly paging: GuestPaging;
   readonly pager: Pager;
+  /** What the pager tells, if it is one that does. */
+  readonly facts: FactLog;
   readonly eip: () => number;
   readonly rtcEpochSeconds: number | undefined;
   readonly keyboard: boolean;
@@ -70,7 +73,7 @@ export function buildPlant(parts: PlantParts): Plant {
     contextActor: kvm ? addresses.roots : addresses.shadow,
   });
   if (kvm) {
-    addKvmShadowManager(stage, { addresses, pager, eip: parts.eip });
+    addKvmShadowManager(stage, { addresses, pager, facts: parts.facts, eip: parts.eip });
     addKvmRoots(stage, addresses);
   } else addShadowManager(stage, { addresses, pager, eip: parts.eip });
   const { pit, port61 } = addTimer(stage, wiring);

@@ -15,13 +15,13 @@ interface OfPage<Type extends string> {
   readonly role: number;
 }
 
-/** Of a leaf: which entry, the guest frame that it maps, and the entry's two words. */
+/** Of a leaf: which entry, the guest frame that it maps, and the entry's two words, low and high. */
 interface OfLeaf<Type extends string> {
   readonly type: Type;
   readonly g: number;
   readonly gfn: Gfn;
-  readonly low: number;
-  readonly high: number;
+  readonly lo: number;
+  readonly hi: number;
 }
 
 /** Fact, from ShadowManager: a shadow page was made. */
@@ -35,19 +35,10 @@ export type ShadowUnsynced = OfPage<"shadow.unsynced">;
 /** Fact, from ShadowManager: a page that was out of step agrees with its guest table again. */
 export type ShadowResynced = OfPage<"shadow.resynced">;
 
-/** Fact, from ShadowManager: entry `g` of an upper page now leads to page `sid`. */
-export interface ShadowLinked {
-  readonly type: "shadow.linked";
-  readonly g: number;
-  readonly sid: number;
-}
-
-/** Fact, from ShadowManager: entry `g` no longer leads to page `sid`. */
-export interface ShadowUnlinked {
-  readonly type: "shadow.unlinked";
-  readonly g: number;
-  readonly sid: number;
-}
+/** Fact, from ShadowManager: entry `g` of an upper page now leads to this page. */
+export type ShadowLinked = OfPage<"shadow.linked"> & { readonly g: number };
+/** Fact, from ShadowManager: entry `g` no longer leads to this page. */
+export type ShadowUnlinked = OfPage<"shadow.unlinked"> & { readonly g: number };
 
 /** Fact, from ShadowManager: a leaf was made, or changed without losing rights. */
 export type ShadowLeafFilled = OfLeaf<"shadow.filled">;
@@ -65,14 +56,14 @@ export interface ShadowFlooded {
 /** Fact, from ShadowManager: so many pages were zapped, the oldest first, because the budget was nearly spent or memory was wanted back. */
 export interface ShadowEvicted {
   readonly type: "shadow.evicted";
-  readonly pages: number;
+  readonly n: number;
 }
 
 /** Fact, from ShadowManager: too many entries mapped one frame; all were dropped. */
 export interface ShadowRecycled {
   readonly type: "shadow.recycled";
   readonly gfn: Gfn;
-  readonly entries: number;
+  readonly n: number;
 }
 
 export type ShadowFact =

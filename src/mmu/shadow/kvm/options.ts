@@ -1,29 +1,63 @@
+import type { KvmListener } from "./listener.ts";
+import { SILENT } from "./listener.ts";
 import type { PteListKind } from "./pte-lists.ts";
 
-/**
- * How it is found out that a frame is no longer a table. `page`: a counter for each upper page of guest writes trapped since it was last
- * walked (Linux 3.11); `vcpu`: the last frame written by the vcpu, and how often in a row (Linux 2.6.35).
- */
-export const FLOOD_POLICIES = ["page", "vcpu"] as const;
-export type FloodPolicy = (typeof FLOOD_POLICIES)[number];
+/** Who counts writes to a table: each page above level 1 its own (Linux 3.11), or the vcpu those in a row (2.6.35). */
+export type FloodPolicy = "page" | "vcpu";
 
-/** What can be chosen about the kvm pager. */
+/**
+ * What becomes of an access where no memory is. `unbacked`: an spte that makes the hardware report it (an mmio exit, no page fault).
+ * `reserved`: an spte with reserved bits and a generation, whose page faults are known at once. `none`: nothing is kept.
+ */
+export type MmioCaching = "unbacked" | "reserved" | "none";
+
 export interface KvmOptions {
-  /** How reverse maps are kept. */
-  readonly rmap: PteListKind;
-  /** The guest may write tables of last level without leaving; they are synchronised where it flushes. */
-  readonly unsync: boolean;
-  readonly flood: FloodPolicy;
-  /** Most shadow pages; undefined: 2 % of the guest's pages, at least 64. */
-  readonly shadowPages: number | undefined;
-  /** Leaves around a fault are filled with it. */
-  readonly prefetch: boolean;
+  /** Design of the reverse maps. */
+  readonly rmap?: PteListKind;
+  /** Let the guest write its page tables freely until it flushes. */
+  readonly unsync?: boolean;
+  readonly flood?: FloodPolicy;
+  /** Fill the neighbours of a faulting page too. */
+  readonly prefetch?: boolean;
+  /** Drop all leaves of a gfn when there are more than 1000. */
+  readonly recycle?: boolean;
+  /** Map large guest pages by large leaves where the host's frames allow it. */
+  readonly largeHostPages?: boolean;
+  readonly mmio?: MmioCaching;
+  /** Writes of devices to a guest table give its shadow up (KVM leaves that to the guest). */
+  readonly strictDma?: boolean;
+  /** Most shadow pages in use; by default 2 % of the guest's pages, at least 64. */
+  readonly budget?: number;
+  /** Most shadow pages that the budget may ever be raised to. */
+  readonly capacity?: number;
+  /** Keep records that the audit of stale leaves needs (6 KiB a page and 4 MiB). */
+  readonly records?: boolean;
+  readonly listener?: KvmListener;
+  /** For tests: called before a guest entry is read again and its table linked. */
+  readonly beforeLink?: () => void;
 }
 
-export const DEFAULT_KVM_OPTIONS: KvmOptions = {
-  rmap: "sibling",
-  unsync: true,
-  flood: "page",
-  shadowPages: undefined,
-  prefetch: true,
-};
+export type ResolvedOptions = Required<Omit<KvmOptions, "budget" | "capacity">>;
+
+export const MINIMUM_BUDGET = 64;
+
+export function resolveOptions(options: KvmOptions): ResolvedOptions {
+  return {
+    rmap: options.rmap ?? "sibling",
+    unsync: options.unsync ?? true,
+    flood: options.flood ?? "page",
+    prefetch: options.prefetch ?? true,
+    recycle: options.recycle ?? true,
+    largeHostPages: options.largeHostPages ?? false,
+    mmio: options.mmio ?? "unbacked",
+    strictDma: options.strictDma ?? false,
+    records: options.records ?? false,
+    listener: options.listener ?? SILENT,
+    beforeLink: options.beforeLink ?? (() => {}),
+  };
+}
+
+/** Shadow pages for a guest of so many pages, unless told otherwise. */
+export function defaultBudget(guestPages: number): number {
+  return Math.max(MINIMUM_BUDGET, Math.floor(guestPages / 50));
+}
