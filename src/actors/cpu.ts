@@ -10,6 +10,9 @@ import type { Stage } from "./stage.ts";
 /** Jumps to alarms that woke nobody, after which HLT counts as waiting for input only (a timer that the guest has masked). */
 const MOST_FRUITLESS_JUMPS = 100_000;
 
+/** Exceptions in a row that a guest may take without an instruction retiring between them; more than a few are a defect of its handlers. */
+const MOST_DELIVERIES = 50_000;
+
 export interface CpuParts {
   readonly processor: Processor;
   /** By vcpu index. */
@@ -45,9 +48,14 @@ export class CpuActor {
           },
           runBurst: () => {
             const vcpu = this.#vcpu as Vcpu;
-            if (vcpu.checkStalled()) {
+            const { deliveries } = processor;
+            if (vcpu.checkStalled() || deliveries > MOST_DELIVERIES) {
               vcpu.stopped = true;
-              const reason = `no instruction retired in ${vcpu.maxStalledExits} exits: the guest is stuck at eip 0x${processor.state.eip.toString(16)}`;
+              const eip = `0x${processor.state.eip.toString(16)}`;
+              const reason =
+                deliveries > MOST_DELIVERIES
+                  ? `no instruction has retired in ${deliveries} deliveries of exceptions: the guest faults at the entry of its handler, eip ${eip}`
+                  : `no instruction retired in ${vcpu.maxStalledExits} exits: the guest is stuck at eip ${eip}`;
               self.post(addressesOf(vcpu.name).vm, { type: "vm.kill", reason });
               leave(vcpu, "kicked");
               return;
