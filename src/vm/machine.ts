@@ -63,7 +63,7 @@ export class Machine {
     const memoryMiB = wholeMiB("memoryMiB", options.memoryMiB ?? DEFAULT_MACHINE_MIB);
     this.memory = new MachineMemory(memoryMiB * FRAMES_PER_MIB);
     this.frames = new FrameAllocator(this.memory.frames);
-    this.processor = (options.processor ?? ((memory) => new Cpu(memory)))(this.memory);
+    this.processor = (options.processor ?? ((memory) => new Cpu(memory, options.cpu)))(this.memory);
     this.#worldSwitch = new WorldSwitch(this.processor);
     this.bus = new Bus<Message>({
       now: () => this.#worldSwitch.latest?.time.nowNs() ?? 0,

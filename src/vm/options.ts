@@ -1,5 +1,6 @@
 import type { Processor } from "../cpu/processor.ts";
 import type { CpuState } from "../cpu/state.ts";
+import type { CpuModel } from "../cpu/system/cpuid.ts";
 import type { GuestMemory } from "../mmu/guest-memory.ts";
 import type { MachineMemory } from "../mmu/machine-memory.ts";
 import type { PagerName } from "../mmu/pager.ts";
@@ -16,6 +17,8 @@ export interface MachineOptions {
   readonly timeSlice?: number;
   /** Messages that may be queued. */
   readonly busCapacity?: number;
+  /** What the CPU is: p6 (default), or p6-pae, which has PAE and execute-disable. */
+  readonly cpu?: CpuModel;
   /** Another CPU than the engine, for tests. */
   readonly processor?: (memory: MachineMemory) => Processor;
 }

@@ -4,7 +4,7 @@ import { Cr0, Cr4 } from "../../../src/cpu/state.ts";
 import { NO_FRAME } from "../../../src/mmu/address.ts";
 import { PagerError } from "../../../src/mmu/pager.ts";
 import { VtlbPager } from "../../../src/mmu/shadow/vtlb/pager.ts";
-import { A, Bed, D, G, gva, MIB, P, PS, U, W } from "../bed.ts";
+import { A, Bed, D, G, gpa, gva, MIB, P, PS, U, W } from "../bed.ts";
 import { ShadowVcpu } from "./vcpu.ts";
 
 const SIZE = 0x1000;
@@ -86,6 +86,18 @@ describe("filling", () => {
     expect(vcpu.setControl("cr0", Cr0.PE | Cr0.PG)).toBe(4);
     expect(shadowOf(vcpu)).toEqual([]);
   });
+});
+
+test("a guest that switches PAE on loses its shadow, and its next access is refused in words", () => {
+  const vcpu = new ShadowVcpu();
+  vcpu.bed.map(0x401000, 0x345000 | P | W);
+  vcpu.access(0x401000, false, false);
+  expect(vcpu.setControl("cr4", Cr4.PSE | Cr4.PAE)).toBe(1);
+  vcpu.bed.paging.pdptes[0] = 0x20001;
+  vcpu.bed.memory.write32(gpa(0x20000), 0x400000 | P | PS);
+  expect(() => vcpu.access(0x1000, false, false)).toThrow(PagerError);
+  expect(() => vcpu.access(0x1000, false, false)).toThrow("PAE");
+  clean(vcpu);
 });
 
 describe("CR0.WP clear", () => {

@@ -28,7 +28,9 @@ export interface VtlbOptions {
 const DEFAULT_FRAME_BUDGET = 1024;
 /** Register bits that the shadow depends on. */
 const CR0_BITS = Cr0.PG | Cr0.WP;
-const CR4_BITS = Cr4.PSE | Cr4.PGE;
+const CR4_BITS = Cr4.PSE | Cr4.PGE | Cr4.PAE;
+const NO_PAE =
+  "the guest has switched PAE paging on, and the vtlb pager shadows two-level tables only: run it under another pager, or on a CPU without PAE (p6)";
 /** Frame and rights of a leaf: if any of them goes, the TLB may hold more than the new leaf gives. */
 const NARROWING = Pte.writable | Pte.user | Pte.global;
 
@@ -83,6 +85,7 @@ export class VtlbPager implements Pager {
     const { p2m } = this.context.memory;
     this.#adoptPagingBits();
     const paged = (this.context.paging.cr0 & Cr0.PG) !== 0;
+    if (paged && (this.context.paging.cr4 & Cr4.PAE) !== 0) throw new PagerError(NO_PAE);
     const rights = this.rights(fault, paged);
     const frame = this.hostFrame(fault);
     const flags = Pte.present | Pte.accessed | rights | (rights & Pte.writable ? Pte.dirty : 0);
