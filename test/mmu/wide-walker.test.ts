@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Cr0, Cr4, Efer } from "../../src/cpu/state.ts";
 import { dumpMappings } from "../../src/mmu/dump.ts";
@@ -339,6 +340,89 @@ test("whole trees of PAE can be listed", () => {
     { gva: 0xffe00000, sizeBytes: 0x200000, frame: 0x100800, flags: "WDG" },
   ]);
 });
+
+test("random entries: both walkers agree on outcome, address, rights, A and D", () => {
+  const seen = { allowed: 0, fault: 0, reserved: 0, large: 0 };
+  const rarely = (bits: number) => fc.nat(11).chain((n) => (n === 0 ? fc.nat(bits) : fc.constant(0)));
+  const flags = fc.subarray([W, U, A, D, G, PS]).map((some) => some.reduce((a, b) => a | b, 0));
+  const entry = (frames: number[]) =>
+    fc.record({
+      low: fc
+        .tuple(fc.constantFrom(...frames), flags, fc.nat(15), rarely(0x3fffff))
+        .map(([frame, some, present, odd]) => (frame | some | (present === 0 ? 0 : P) | odd) >>> 0),
+      high: fc
+        .tuple(fc.constantFrom(0, 0, NX), rarely(0xfffff), rarely(0xf))
+        .map(([nx, odd, frame]) => (nx | odd | frame) >>> 0),
+    });
+  const large = [0, 0x400000, 0xc00000];
+  const setup = fc.record({
+    format: fc.constantFrom("PAE" as const, "4-level" as const),
+    top: entry([GIBS]),
+    gib: entry([DIRECTORY2, ...large]),
+    directory: entry([TABLE1, TABLE1, ...large]),
+    leaf: entry([0x345000, 0xb8000, 0xfffff000]),
+    nxe: fc.boolean(),
+    pge: fc.boolean(),
+    wp: fc.boolean(),
+  });
+  const accesses = fc.array(fc.record({ write: fc.boolean(), user: fc.boolean(), fetch: fc.boolean() }), {
+    minLength: 3,
+    maxLength: 3,
+  });
+  fc.assert(
+    fc.property(setup, accesses, (given, list) => {
+      const [soft, hard] = [0, 1].map(() => {
+        const bed = new WideBed(given.format);
+        bed.put(TOP, 0, given.top.low, given.top.high);
+        bed.put(GIBS, 1, given.gib.low, given.gib.high);
+        bed.put(DIRECTORY2, 3, given.directory.low, given.directory.high);
+        bed.put(TABLE1, 5, given.leaf.low, given.leaf.high);
+        if (given.format === "PAE") bed.latch(1);
+        bed.paging.cr4 |= given.pge ? Cr4.PGE : 0;
+        bed.paging.efer = (bed.paging.efer & ~Efer.NXE) | (given.nxe ? Efer.NXE : 0);
+        if (!given.wp) bed.paging.cr0 &= ~Cr0.WP;
+        return bed;
+      }) as [WideBed, WideBed];
+      for (const { write, user, fetch } of list) {
+        const access = { gva: gva(PAGE + 0x123), write: write && !fetch, user, fetch };
+        const walk = soft.walker.walk(access, soft.paging);
+        const code = hard.translate(access.gva, access.write, user, fetch);
+        const h = hard.hardware;
+        if (walk.kind === "fault") {
+          expect(code).toBe(walk.errorCode);
+          seen.fault++;
+          if (code & 8) seen.reserved++;
+        } else {
+          expect(code).toBe(-1);
+          const { gpa: reached, user: forUsers, executable, global, dirty, writable, level } = walk;
+          expect([h.gpa, h.user, h.executable, h.global, h.dirtyOk, h.userWritable]).toEqual([
+            reached,
+            forUsers,
+            executable,
+            global,
+            dirty,
+            writable && forUsers,
+          ]);
+          expect(h.pageShift).toBe([0, 12, 21, 30][level]);
+          seen.allowed++;
+          if (level > 1) seen.large++;
+        }
+        const tables = (bed: WideBed) =>
+          (
+            [
+              [TOP, 0],
+              [GIBS, 1],
+              [DIRECTORY2, 3],
+              [TABLE1, 5],
+            ] as const
+          ).map(([table, n]) => bed.entry(table, n));
+        expect(tables(hard)).toEqual(tables(soft));
+      }
+    }),
+    { numRuns: 300 },
+  );
+  expect(Math.min(seen.allowed, seen.fault, seen.reserved, seen.large)).toBeGreaterThan(20);
+}, 30_000);
 
 function range(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, k) => first + k);

@@ -1,0 +1,50 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import * as L from "../../src/cpu/layout.ts";
+import { Tlb, TlbRight } from "../../src/cpu/tlb.ts";
+
+const ALL = Object.values(TlbRight).reduce((a, b) => a | b, 0);
+const HOST = L.PHYS_BASE;
+
+describe("INVLPG", () => {
+  let u32: Uint32Array;
+  let tlb: Tlb;
+  beforeEach(() => {
+    u32 = new Uint32Array(L.BLOCKS_BASE >> 2);
+    tlb = new Tlb(u32);
+  });
+  const tag = (linear: number, which: number) =>
+    u32[(L.TLB_BASE + ((linear >>> 12) & (L.TLB_ENTRIES - 1)) * L.TLB_ENTRY_SIZE + which) >> 2];
+  const holds = (linear: number) => tag(linear, L.TLB_READ) === linear;
+
+  test.each([
+    [21, [0x40200000, 0x403ff000], [0x401ff000, 0x40400000]],
+    [22, [0x40000000, 0x403ff000], [0x3ffff000, 0x40400000]],
+    [30, [0x40000000, 0x7ffff000], [0x3fffe000, 0x80001000]],
+  ])("drops all pieces of a page of 2^%i bytes, and no other's", (shift, inside, outside) => {
+    for (const linear of [...inside, ...outside]) tlb.fill(linear, HOST, ALL, true, shift);
+    tlb.flushPage(0x40345678);
+    expect(inside.map(holds)).toEqual([false, false]);
+    expect(outside.map(holds)).toEqual([true, true]);
+  });
+
+  test("drops one small page, global or not", () => {
+    for (const linear of [0x1000, 0x2000, 0x3000]) tlb.fill(linear, HOST, ALL, linear === 0x2000, 12);
+    tlb.flushPage(0x2abc);
+    expect([0x1000, 0x2000, 0x3000].map(holds)).toEqual([true, false, true]);
+  });
+
+  test("a large page that is global outlives a flush of the others", () => {
+    tlb.fill(0x200000, HOST, ALL, true, 21);
+    tlb.fill(0x401000, HOST, ALL, false, 21);
+    tlb.flush();
+    expect([holds(0x200000), holds(0x401000)]).toEqual([true, false]);
+    tlb.flushPage(0x3ff000);
+    expect(holds(0x200000)).toBe(false);
+  });
+
+  test("an entry without the right to execute has no such tag", () => {
+    tlb.fill(0x1000, HOST, TlbRight.readSupervisor | TlbRight.readUser, false, 12);
+    const tags = [L.TLB_EXEC, L.TLB_EXEC + L.TLB_USER, L.TLB_READ, L.TLB_READ + L.TLB_USER];
+    expect(tags.map((which) => tag(0x1000, which))).toEqual([L.TLB_INVALID, L.TLB_INVALID, 0x1000, 0x1000]);
+  });
+});
