@@ -203,7 +203,9 @@ export class EngineGuest {
 
   /** The frame that the delivery of an exception pushed (ring 0 stack pointer is at it). */
   frame(hasErrorCode: boolean): { errorCode: number; eip: number; cs: number; eflags: number; esp: number } {
-    const top = this.cpu.state.reg(4);
+    const { state } = this.cpu;
+    const pointer = state.segAttr(2) & 0x4000 ? state.reg(4) : state.reg16(4);
+    const top = (state.segBase(2) + pointer) >>> 0;
     const word = (n: number) => this.read32(top + 4 * (n + (hasErrorCode ? 1 : 0)));
     return {
       errorCode: hasErrorCode ? this.read32(top) : -1,
