@@ -1,7 +1,7 @@
 import type { Gfn, Gpa, Gva, Hpa, Mfn, NO_FRAME } from "./address.ts";
 import type { ShadowFormatName } from "./format.ts";
 
-export const PAGER_NAMES = ["bare", "vtlb"] as const;
+export const PAGER_NAMES = ["bare", "vtlb", "kvm"] as const;
 export type PagerName = (typeof PAGER_NAMES)[number];
 
 /** Page-fault error code bits (Intel SDM vol. 3, 4.7). */

@@ -28,6 +28,8 @@ export interface KvmOptions {
   readonly strictDma?: boolean;
   /** Most shadow pages in use; by default 2 % of the guest's pages, at least 64. */
   readonly budget?: number;
+  /** Budgets below this are refused: with too few, making room takes what was just made. For tests only. */
+  readonly smallestBudget?: number;
   /** Most shadow pages that the budget may ever be raised to. */
   readonly capacity?: number;
   /** Keep records that the audit of stale leaves needs (6 KiB a page and 4 MiB). */
@@ -52,6 +54,7 @@ export function resolveOptions(options: KvmOptions): ResolvedOptions {
     mmio: options.mmio ?? "unbacked",
     strictDma: options.strictDma ?? false,
     records: options.records ?? false,
+    smallestBudget: options.smallestBudget ?? MINIMUM_BUDGET,
     listener: options.listener ?? SILENT,
     beforeLink: options.beforeLink ?? (() => {}),
   };
