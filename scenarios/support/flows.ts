@@ -1,4 +1,4 @@
-import { formatCauseTree } from "../../src/bus/cause-tree.ts";
+import { describeEnvelope, formatCauseTree } from "../../src/bus/cause-tree.ts";
 import type { Envelope } from "../../src/bus/envelope.ts";
 import type { Message } from "../../src/bus/messages/index.ts";
 import type { Machine } from "../../src/vm/machine.ts";
@@ -36,6 +36,32 @@ export class FlowRecorder {
 }
 
 export const drawFlow = (flow: Flow): string => formatCauseTree(flow);
+
+/** Of facts of one kind in a row that are drawn one by one. */
+const FEW = 3;
+
+/** As `drawFlow`, with the fourth and further facts of a kind, set off by the same message, only counted. */
+export function drawBriefly(flow: Flow): string {
+  const kindOf = ({ cause, receiver, message }: Envelope<Message>) =>
+    receiver === null ? `${cause} ${message.type}` : undefined;
+  const counts = new Map<string, number>();
+  const places = new Map<Envelope<Message>, number>();
+  for (const envelope of flow) {
+    const kind = kindOf(envelope);
+    if (kind === undefined) continue;
+    const count = (counts.get(kind) ?? 0) + 1;
+    counts.set(kind, count);
+    places.set(envelope, count);
+  }
+  return formatCauseTree(flow, {
+    hide: (envelope) => (places.get(envelope) ?? 0) > FEW,
+    describe: (envelope) => {
+      const more = (counts.get(kindOf(envelope) ?? "") ?? 0) - FEW;
+      const line = describeEnvelope(envelope);
+      return more > 0 && places.get(envelope) === FEW ? `${line}  … and ${more} more` : line;
+    },
+  });
+}
 
 /** The types of a flow's messages, for --json. */
 export const typesOf = (flow: Flow): string[] => flow.map(({ message }) => message.type);

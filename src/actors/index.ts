@@ -6,7 +6,7 @@ export type { DeviceParts } from "./device-ports.ts";
 export { addInterruptController } from "./interrupt-controller.ts";
 export { IoRoutes } from "./io-routes.ts";
 export { addKeyboardController, type KeyboardParts } from "./keyboard-controller.ts";
-export type { KvmFaultOutcome, KvmPort } from "./kvm-port.ts";
+export type { KvmMechanism } from "./kvm-mechanism.ts";
 export { addKvmRoots, type RootsView } from "./kvm-roots.ts";
 export { addKvmShadowManager, type KvmShadowManagerParts } from "./kvm-shadow-manager.ts";
 export { addMmu, type MmuParts } from "./mmu.ts";

@@ -3,98 +3,100 @@ import type {
   ShadowFault,
   ShadowInvlpg,
   ShadowLoad,
-  ShadowLoaded,
   ShadowWrite,
-  ShadowWritten,
   VmBudget,
 } from "../bus/messages/index.ts";
 import { kvmShadowManagerChart } from "../machines/kvm-shadow-manager.ts";
 import type { Gfn } from "../mmu/address.ts";
 import { OutOfFrames } from "../mmu/frames.ts";
 import { PagerError } from "../mmu/pager.ts";
+import type { FaultOutcome } from "../mmu/shadow/kvm/fault.ts";
 import type { FactLog } from "../mmu/shadow/kvm/listener.ts";
 import type { VmAddresses } from "./addresses.ts";
-import type { KvmFaultOutcome, KvmPort } from "./kvm-port.ts";
+import type { KvmMechanism } from "./kvm-mechanism.ts";
 import type { Stage } from "./stage.ts";
 
 export interface KvmShadowManagerParts {
   readonly addresses: VmAddresses;
-  readonly pager: KvmPort;
+  readonly pager: KvmMechanism;
   /** What the pager tells its listener. */
   readonly facts: FactLog;
   /** EIP of the instruction that left. */
   readonly eip: () => number;
 }
 
+const RESUME: FaultOutcome = { kind: "resume" };
+
 /** The ShadowManager of one guest under kvm, as an actor: sole owner of the shadow pages, one turn a message. */
 export function addKvmShadowManager(stage: Stage, parts: KvmShadowManagerParts) {
   const { addresses, pager, facts } = parts;
+  const { shadow } = pager;
   return stage.add(addresses.shadow, kvmShadowManagerChart, (self) => {
-    let outcome: KvmFaultOutcome = "resume";
-    let zapped = false;
-    let loaded: ShadowLoaded | undefined;
-    let dirty: readonly Gfn[] = [];
+    let outcome = RESUME;
+    let unsynced = 0;
+    let zapped = 0;
+    let created = 0;
     let refusal: string | undefined;
     /** Only what the guest is to blame for kills it; anything else is a defect and goes to the bus. */
-    const orRefuse = (work: () => void): void => {
-      refusal = undefined;
-      try {
-        work();
-      } catch (error) {
-        if (!(error instanceof PagerError || error instanceof OutOfFrames)) throw error;
-        refusal = error.message;
-      }
+    const refuse = (error: unknown): void => {
+      if (!(error instanceof PagerError || error instanceof OutOfFrames)) throw error;
+      refusal = error.message;
     };
     return {
       guards: {
-        isShort: () => pager.isShort,
-        lostRoot: () => outcome === "reload" || pager.rootsLost,
+        isShort: () => shadow.isShort,
+        lostRoot: () => outcome.kind === "reload" || shadow.requests.reload || !shadow.rootsLoaded,
         refused: () => refusal !== undefined,
-        mustEmulate: () => outcome === "tableWrite" || outcome === "mmio",
-        wentUnsync: () => outcome === "unsync",
-        zapped: () => zapped,
+        mustEmulate: () => outcome.kind === "emulate",
+        mustSync: () => shadow.requests.sync,
+        wentUnsync: () => shadow.stats.unsynced !== unsynced,
+        zapped: () => shadow.stats.zapped !== zapped,
+        isReload: ({ event }) => (event as ShadowLoad).change === "reload",
       },
       actions: {
-        evict: () => {
-          outcome = "resume";
-          pager.reclaim();
-        },
+        evict: () => pager.makeRoom(),
         fill: ({ event }) => {
-          refusal = undefined;
+          const { gva, errorCode } = event as ShadowFault;
+          unsynced = shadow.stats.unsynced;
           try {
-            outcome = pager.fault(event as ShadowFault);
+            outcome = pager.fault(gva, errorCode);
           } catch (error) {
-            if (!(error instanceof PagerError || error instanceof OutOfFrames)) throw error;
-            refusal = error.message;
+            refuse(error);
           }
         },
         write: ({ event }) => {
           const { gpa, bytes, value } = event as ShadowWrite;
-          outcome = "resume";
-          zapped = pager.write(gpa, bytes, value);
+          zapped = shadow.stats.zapped;
+          pager.store(gpa, bytes, value);
+        },
+        release: ({ event }) => {
+          created = shadow.stats.created;
+          const { change } = event as ShadowLoad;
+          if (change !== "reload") pager.changeContext(change);
         },
         takeRoots: ({ event }) => {
-          outcome = "resume";
-          orRefuse(() => {
-            loaded = { type: "shadow.loaded", ...pager.takeRoots((event as ShadowLoad).change) };
-          });
+          if ((event as ShadowLoad).change === "reload") created = shadow.stats.created;
+          try {
+            pager.enter();
+          } catch (error) {
+            refuse(error);
+          }
         },
-        syncRoots: () => pager.syncRoots(),
+        syncRoots: () => pager.enter(),
         invalidate: ({ event }) => pager.invalidatePage((event as ShadowInvlpg).gva),
-        changeBudget: ({ event }) => {
-          outcome = "resume";
-          pager.changeBudget((event as VmBudget).max);
+        changeBudget: ({ event }) => pager.changeBudget((event as VmBudget).max),
+        relieve: () => void pager.shrink(),
+        startLog: () => {
+          for (const { id } of shadow.slots.all) pager.startDirtyLog(id);
         },
-        relieve: () => {
-          outcome = "resume";
-          pager.relieve();
+        stopLog: () => {
+          for (const { id } of shadow.slots.all) pager.stopDirtyLog(id);
         },
-        startLog: () => pager.startDirtyLog(),
-        stopLog: () => pager.stopDirtyLog(),
         readLog: () => {
-          dirty = pager.readDirtyLog();
+          const gfns: Gfn[] = [];
+          for (const { id, baseGfn } of shadow.slots.all) gfnsOf(pager.readDirtyLog(id), baseGfn, gfns);
+          self.announce({ type: "dirty.pages", gfns });
         },
-        tellDirty: () => self.announce({ type: "dirty.pages", gfns: dirty }),
         // Not before the turn is complete: whoever hears of a change finds the tables consistent.
         announce: () => {
           for (const fact of facts.take())
@@ -107,7 +109,7 @@ export function addKvmShadowManager(stage: Stage, parts: KvmShadowManagerParts) 
             outcome: "resume",
           }),
         resolveReload: ({ event }) => {
-          outcome = "resume";
+          outcome = RESUME;
           self.post(addresses.mmu, {
             type: "shadow.resolved",
             gva: (event as ShadowFault).gva,
@@ -115,15 +117,18 @@ export function addKvmShadowManager(stage: Stage, parts: KvmShadowManagerParts) 
           });
         },
         askEmulation: ({ event }) => {
-          const { gva, walk } = event as ShadowFault;
-          const why = outcome === "mmio" ? "mmio" : "tableWrite";
-          self.post(addresses.mmu, { type: "shadow.emulate", gva, gpa: walk.gpa, why });
+          const { gpa, why } = outcome as Extract<FaultOutcome, { kind: "emulate" }>;
+          outcome = RESUME;
+          self.post(addresses.mmu, { type: "shadow.emulate", gva: (event as ShadowFault).gva, gpa, why });
         },
-        confirmWrite: ({ event }) => {
-          const written: ShadowWritten = { type: "shadow.written", gpa: (event as ShadowWrite).gpa };
-          self.post(addresses.mmu, written);
-        },
-        confirmLoad: () => self.post(addresses.roots, loaded as ShadowLoaded),
+        confirmWrite: ({ event }) =>
+          self.post(addresses.mmu, { type: "shadow.written", gpa: (event as ShadowWrite).gpa }),
+        confirmLoad: () =>
+          self.post(addresses.roots, {
+            type: "shadow.loaded",
+            root: pager.hardware.root,
+            created: shadow.stats.created - created,
+          }),
         confirmInvalidate: ({ event }) =>
           self.post(addresses.mmu, { type: "shadow.invalidated", gva: (event as ShadowInvlpg).gva }),
         askReload: () => self.post(addresses.roots, { type: "shadow.reload" }),
@@ -139,4 +144,11 @@ export function addKvmShadowManager(stage: Stage, parts: KvmShadowManagerParts) 
       },
     };
   });
+}
+
+/** The pages whose bits are set, in ascending order. */
+function gfnsOf(bitmap: Uint32Array, baseGfn: number, into: Gfn[]): void {
+  for (let index = 0; index < bitmap.length; index++)
+    for (let bits = bitmap[index] as number; bits !== 0; bits &= bits - 1)
+      into.push((baseGfn + index * 32 + (31 - Math.clz32(bits & -bits))) as Gfn);
 }

@@ -24,6 +24,7 @@ export const kvmShadowManagerChart = setup({
     "evict",
     "fill",
     "write",
+    "release",
     "takeRoots",
     "syncRoots",
     "invalidate",
@@ -39,11 +40,19 @@ export const kvmShadowManagerChart = setup({
     "confirmWrite",
     "confirmLoad",
     "confirmInvalidate",
-    "tellDirty",
     "askReload",
     "killGuest",
   ),
-  guards: guards("isShort", "lostRoot", "refused", "mustEmulate", "wentUnsync", "zapped"),
+  guards: guards(
+    "isShort",
+    "lostRoot",
+    "refused",
+    "mustEmulate",
+    "wentUnsync",
+    "mustSync",
+    "zapped",
+    "isReload",
+  ),
 }).createMachine({
   id: "kvmShadow",
   initial: "idle",
@@ -56,13 +65,13 @@ export const kvmShadowManagerChart = setup({
           { target: "filling" },
         ],
         "shadow.write": "writing",
-        "shadow.load": "rooting",
+        "shadow.load": [{ guard: "isReload", target: "rooting" }, { target: "releasing" }],
         "shadow.invlpg": "invalidating",
         "vm.budget": { target: "shrinking", actions: "changeBudget" },
         "host.pressure": { target: "shrinking", actions: "relieve" },
         "dirty.start": { target: "logging", actions: "startLog" },
         "dirty.stop": { target: "logging", actions: "stopLog" },
-        "dirty.read": { target: "logging", actions: ["readLog", "tellDirty"] },
+        "dirty.read": { target: "logging", actions: "readLog" },
       },
     },
     /** Too few shadow pages are left for a fault: the oldest go first. They may take the vcpu's own root with them. */
@@ -78,9 +87,18 @@ export const kvmShadowManagerChart = setup({
       entry: ["fill", "announce"],
       always: [
         { guard: "refused", target: "refused", actions: "killGuest" },
-        { guard: "mustEmulate", target: "idle", actions: "askEmulation" },
         { guard: "lostRoot", target: "idle", actions: ["askReload", "resolveReload"] },
+        { guard: "mustSync", target: "resyncing" },
+        { guard: "mustEmulate", target: "idle", actions: "askEmulation" },
         { guard: "wentUnsync", target: "unsyncing" },
+        { target: "idle", actions: "resolve" },
+      ],
+    },
+    /** A cached page was linked below which the guest has written unseen: that is brought up to date before it runs. */
+    resyncing: {
+      entry: ["syncRoots", "announce"],
+      always: [
+        { guard: "mustEmulate", target: "idle", actions: "askEmulation" },
         { target: "idle", actions: "resolve" },
       ],
     },
@@ -103,15 +121,21 @@ export const kvmShadowManagerChart = setup({
         { target: "idle", actions: "confirmWrite" },
       ],
     },
-    /** Roots for the vcpu's registers: cached ones, or new ones. */
-    rooting: {
-      entry: "takeRoots",
-      always: [{ guard: "refused", target: "refused", actions: "killGuest" }, { target: "resyncing" }],
+    /** The paging registers have changed. The roots stay, synchronised, if they are those of the new values; else they are let go. */
+    releasing: {
+      entry: ["release", "announce"],
+      always: [
+        { guard: "lostRoot", target: "rooting" },
+        { target: "idle", actions: "confirmLoad" },
+      ],
     },
-    /** What the roots reach and the guest may have written since is brought up to date. */
-    resyncing: {
-      entry: ["syncRoots", "announce"],
-      always: { target: "idle", actions: "confirmLoad" },
+    /** Roots for the vcpu's registers: cached ones, or new ones; what they reach and the guest may have written since is synchronised. */
+    rooting: {
+      entry: ["takeRoots", "announce"],
+      always: [
+        { guard: "refused", target: "refused", actions: "killGuest" },
+        { target: "idle", actions: "confirmLoad" },
+      ],
     },
     /** One leaf of a page that is out of step is read anew. */
     invalidating: {

@@ -2,7 +2,7 @@ import { addressesOf, type VmAddresses } from "../actors/addresses.ts";
 import { addInterruptController } from "../actors/interrupt-controller.ts";
 import { IoRoutes } from "../actors/io-routes.ts";
 import { addKeyboardController } from "../actors/keyboard-controller.ts";
-import { isKvm } from "../actors/kvm-port.ts";
+import { isKvm } from "../actors/kvm-mechanism.ts";
 import { addKvmRoots } from "../actors/kvm-roots.ts";
 import { addKvmShadowManager } from "../actors/kvm-shadow-manager.ts";
 import { addMmu } from "../actors/mmu.ts";

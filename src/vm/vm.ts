@@ -6,6 +6,7 @@ import type { CpuState } from "../cpu/state.ts";
 import { NO_FRAME } from "../mmu/address.ts";
 import type { GuestMemory } from "../mmu/guest-memory.ts";
 import type { AuditViolation, Pager, PagerName } from "../mmu/pager.ts";
+import { KvmPager } from "../mmu/shadow/kvm/pager.ts";
 import type { ExitCounts } from "../switch/exit-counts.ts";
 import type { Vcpu } from "../switch/vcpu.ts";
 import { ConsoleOutputBuffer } from "./console.ts";
@@ -63,6 +64,8 @@ export class Vm extends EventEmitter<VmEvents> {
   readonly vcpu: Vcpu;
   /** @internal */
   readonly output: ConsoleOutputBuffer;
+  /** The kvm pager, for looking at; undefined under other pagers. */
+  readonly kvm: KvmPager | undefined;
   readonly #pager: Pager;
   #started = false;
   #end: { readonly status: VmEnd; readonly reason: string; readonly error: unknown } | undefined;
@@ -79,6 +82,7 @@ export class Vm extends EventEmitter<VmEvents> {
     this.memory = parts.memory;
     this.devices = parts.devices;
     this.#pager = parts.pager;
+    this.kvm = parts.pager instanceof KvmPager ? parts.pager : undefined;
     this.output = new ConsoleOutputBuffer((bytes) => this.emit("console", bytes));
     const self = this;
     this.console = {

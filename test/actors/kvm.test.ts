@@ -5,7 +5,7 @@ import {
   addMmu,
   addressesOf,
   createTestStage,
-  type KvmPort,
+  type KvmMechanism,
   SWITCHER,
 } from "../../src/actors/index.ts";
 import { Access } from "../../src/cpu/exit.ts";
@@ -35,23 +35,35 @@ const walk = {
 } as const;
 const fault = { type: "shadow.fault", gva, errorCode: 3, walk } as const;
 
+interface Doings {
+  readonly requests: { reload: boolean; sync: boolean };
+  readonly stats: { unsynced: number; zapped: number; created: number };
+  rootsLoaded: boolean;
+  isShort: boolean;
+}
+
 /** The real actors on a mechanism that does what the test says; the Mmu and the Vm are stand-ins. */
-function manager(port: Partial<KvmPort>) {
+function manager(mechanism: (doings: Doings) => Partial<KvmMechanism> = () => ({})) {
   const { stage, bus } = createTestStage();
   const facts = new FactLog();
-  const idle = {
-    name: "kvm",
-    rootsLost: false,
+  const doings: Doings = {
+    requests: { reload: false, sync: false },
+    stats: { unsynced: 0, zapped: 0, created: 0 },
+    rootsLoaded: true,
     isShort: false,
-    reclaim: () => {},
-    fault: () => "resume",
-    write: () => false,
-    takeRoots: () => ({ root: ROOT, created: 0 }),
-    syncRoots: () => {},
-    invalidatePage: () => {},
   };
-  // Getters stay getters.
-  const pager = Object.defineProperties(idle, Object.getOwnPropertyDescriptors(port)) as unknown as KvmPort;
+  const pager = {
+    name: "kvm",
+    hardware: { root: ROOT },
+    shadow: Object.assign(doings, { slots: { all: [{ id: 0, baseGfn: 0x100, pages: 64 }] } }),
+    makeRoom: () => {},
+    fault: () => ({ kind: "resume" }),
+    store: () => {},
+    changeContext: () => false,
+    enter: () => {},
+    invalidatePage: () => {},
+    ...mechanism(doings),
+  } as unknown as KvmMechanism;
   addKvmShadowManager(stage, { addresses, pager, facts, eip: () => 0xc0de });
   const roots = addKvmRoots(stage, addresses);
   bus.stub(addresses.mmu);
@@ -65,13 +77,13 @@ function manager(port: Partial<KvmPort>) {
 
 describe("the ShadowManager actor of kvm", () => {
   it("tells the facts of a fault after the turn, and before it answers", () => {
-    const { bus, facts, post } = manager({
+    const { bus, facts, post } = manager(() => ({
       fault: () => {
         facts.created(7, 3, 0x21);
         facts.filled(0xe10, 9, 0x9067, 0);
-        return "resume";
+        return { kind: "resume" };
       },
-    });
+    }));
     post(fault);
     bus.expectMessages([
       { type: "shadow.fault" },
@@ -81,46 +93,41 @@ describe("the ShadowManager actor of kvm", () => {
     ]);
   });
 
-  it("has the roots loaded at the first fault, which is begun anew", () => {
-    let lost = true;
-    const { bus, roots, post } = manager({
-      get rootsLost() {
-        return lost;
-      },
-      takeRoots: (change) => {
-        expect(change).toBe("reload");
-        lost = false;
-        return { root: ROOT, created: 4 };
-      },
+  it("has roots loaded first when there are none, and the fault begun anew", () => {
+    const { bus, roots, post } = manager((doings) => {
+      doings.rootsLoaded = false;
+      return {
+        enter: () => {
+          doings.rootsLoaded = true;
+          doings.stats.created += 4;
+        },
+      };
     });
     post(fault);
     bus.expectMessages([
       { type: "shadow.fault" },
       { type: "shadow.reload", to: "roots:g" },
       { type: "shadow.resolved", to: "mmu:g", with: { outcome: "reload" } },
-      { type: "shadow.load", from: "roots:g", to: "shadow:g" },
+      { type: "shadow.load", from: "roots:g", to: "shadow:g", with: { change: "reload" } },
       { type: "shadow.loaded", to: "roots:g", with: { root: ROOT, created: 4 } },
     ]);
     expect(roots).toEqual({ root: ROOT, loads: 1, cachedLoads: 0 });
   });
 
   it("loses its own root to the search for room, and fills nothing then", () => {
-    let lost = false;
-    const { bus, post } = manager({
-      isShort: true,
-      get rootsLost() {
-        return lost;
-      },
-      reclaim: () => {
-        lost = true;
-      },
-      fault: () => {
-        throw new Error("filled a root that is gone");
-      },
-      takeRoots: () => {
-        lost = false;
-        return { root: ROOT, created: 4 };
-      },
+    const { bus, post } = manager((doings) => {
+      doings.isShort = true;
+      return {
+        makeRoom: () => {
+          doings.requests.reload = true;
+        },
+        fault: () => {
+          throw new Error("filled a root that is gone");
+        },
+        enter: () => {
+          doings.requests.reload = false;
+        },
+      };
     });
     post(fault);
     bus.expectMessages([
@@ -132,41 +139,55 @@ describe("the ShadowManager actor of kvm", () => {
     ]);
   });
 
-  it("serves a change of registers through the Roots", () => {
+  it("serves a change of registers through the Roots: lets go of the old ones, takes the new ones", () => {
     const done: string[] = [];
-    const { bus, roots, post } = manager({
-      takeRoots: (change) => {
-        done.push(`take for ${change}`);
-        return { root: ROOT, created: 0 };
+    const { bus, roots, post } = manager((doings) => ({
+      changeContext: (change) => {
+        done.push(`release for ${change}`);
+        doings.rootsLoaded = false;
+        return true;
       },
-      syncRoots: () => void done.push("sync"),
-    });
+      enter: () => {
+        done.push("load");
+        doings.rootsLoaded = true;
+      },
+    }));
     post({ type: "shadow.cr", change: "cr3" }, addresses.roots);
     bus.expectMessages([
       { type: "shadow.cr", to: "roots:g" },
       { type: "shadow.load", to: "shadow:g", with: { change: "cr3" } },
-      { type: "shadow.loaded", to: "roots:g" },
+      { type: "shadow.loaded", to: "roots:g", with: { created: 0 } },
       { type: "shadow.flushed", from: "roots:g", to: "mmu:g" },
     ]);
-    expect(done).toEqual(["take for cr3", "sync"]);
+    expect(done).toEqual(["release for cr3", "load"]);
     expect(roots.cachedLoads).toBe(1);
   });
 
-  it("writes a table before it confirms", () => {
-    const written: number[][] = [];
-    const { bus, post } = manager({
-      write: (...what) => {
+  it("writes a table before it confirms, and has roots reloaded that the store has cost", () => {
+    const written: unknown[] = [];
+    const { bus, post } = manager((doings) => ({
+      store: (...what) => {
         written.push(what);
-        return false;
+        doings.stats.zapped++;
+        doings.requests.reload = true;
       },
-    });
+      enter: () => {
+        doings.requests.reload = false;
+      },
+    }));
     post({ type: "shadow.write", gpa, bytes: 4, value: 0x1007 });
-    bus.expectMessages([{ type: "shadow.write" }, { type: "shadow.written", to: "mmu:g", with: { gpa } }]);
+    bus.expectMessages([
+      { type: "shadow.write" },
+      { type: "shadow.reload", to: "roots:g" },
+      { type: "shadow.written", to: "mmu:g", with: { gpa } },
+      { type: "shadow.load" },
+      { type: "shadow.loaded" },
+    ]);
     expect(written).toEqual([[gpa, 4, 0x1007]]);
   });
 
   it.each(["tableWrite", "mmio"] as const)("names the place of an access to emulate: %s", (why) => {
-    const { bus, post } = manager({ fault: () => why });
+    const { bus, post } = manager(() => ({ fault: () => ({ kind: "emulate", why, gpa }) }));
     post(fault);
     bus.expectMessages([
       { type: "shadow.fault" },
@@ -174,11 +195,24 @@ describe("the ShadowManager actor of kvm", () => {
     ]);
   });
 
+  it("synchronises before it answers when the pager asks for it", () => {
+    const done: string[] = [];
+    const { post } = manager((doings) => ({
+      fault: () => {
+        doings.requests.sync = true;
+        return { kind: "emulate", why: "tableWrite", gpa };
+      },
+      enter: () => void done.push("synchronised"),
+    }));
+    post(fault);
+    expect(done).toEqual(["synchronised"]);
+  });
+
   it("kills the guest when the pager refuses a fault, or its roots", () => {
     const refuse = () => {
       throw new PagerError("no frame is left");
     };
-    const first = manager({ fault: refuse });
+    const first = manager(() => ({ fault: refuse }));
     first.post(fault);
     first.bus.expectMessages([
       { type: "shadow.fault" },
@@ -188,7 +222,10 @@ describe("the ShadowManager actor of kvm", () => {
         with: { reason: "pager kvm: no frame is left (access to 0x400000, eip 0xc0de)" },
       },
     ]);
-    const second = manager({ takeRoots: refuse });
+    const second = manager((doings) => {
+      doings.rootsLoaded = false;
+      return { enter: refuse };
+    });
     second.post({ type: "shadow.cr", change: "cr3" }, addresses.roots);
     second.bus.expectMessages([
       { type: "shadow.cr" },
@@ -198,23 +235,26 @@ describe("the ShadowManager actor of kvm", () => {
   });
 
   it("lets a defect of the pager out, to be contained by the bus", () => {
-    const { bus, post } = manager({
+    const { bus, post } = manager(() => ({
       fault: () => {
         throw new RangeError("index out of range");
       },
-    });
+    }));
     post(fault);
     expect(String(bus.faults[0]?.error)).toContain("index out of range");
   });
 
-  it("tells the pages of the dirty log", () => {
-    const { bus, post } = manager({ startDirtyLog: () => {}, readDirtyLog: () => [2, 5] as Gfn[] });
+  it("tells the pages of the dirty log in ascending order", () => {
+    const { bus, post } = manager(() => ({
+      startDirtyLog: () => {},
+      readDirtyLog: () => Uint32Array.of(0x80000001, 1 << 3),
+    }));
     post({ type: "dirty.start" });
     post({ type: "dirty.read" });
     bus.expectMessages([
       { type: "dirty.start" },
       { type: "dirty.read" },
-      { type: "dirty.pages", to: null, with: { gfns: [2, 5] as Gfn[] } },
+      { type: "dirty.pages", to: null, with: { gfns: [0x100, 0x11f, 0x123] as Gfn[] } },
     ]);
   });
 });

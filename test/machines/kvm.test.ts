@@ -41,6 +41,16 @@ describe.each(BOTH_WAYS)("the ShadowManager chart of kvm, %s", (_, interpreted) 
     expect(walk.state).toBe("idle");
   });
 
+  it("synchronises first when it linked a page that the guest has written below", () => {
+    const walk = with_(shadow(), "mustSync", "wentUnsync");
+    expect(walk.send("shadow.fault")).toEqual(["fill", "announce", "syncRoots", "announce", "resolve"]);
+    expect(with_(walk, "mustSync", "mustEmulate").send("shadow.fault").slice(2)).toEqual([
+      "syncRoots",
+      "announce",
+      "askEmulation",
+    ]);
+  });
+
   it("has the Mmu do the access that must not be let through", () => {
     expect(with_(shadow(), "mustEmulate").send("shadow.fault")).toEqual(["fill", "announce", "askEmulation"]);
   });
@@ -65,13 +75,26 @@ describe.each(BOTH_WAYS)("the ShadowManager chart of kvm, %s", (_, interpreted) 
     expect(walk.state).toBe("idle");
   });
 
-  it("takes roots and synchronises what they reach", () => {
-    expect(shadow().send("shadow.load")).toEqual(["takeRoots", "syncRoots", "announce", "confirmLoad"]);
+  it("keeps the roots of the same registers, and takes others for other ones", () => {
+    const walk = shadow();
+    expect(walk.send("shadow.load")).toEqual(["release", "announce", "confirmLoad"]);
+    expect(with_(walk, "lostRoot").send("shadow.load")).toEqual([
+      "release",
+      "announce",
+      "takeRoots",
+      "announce",
+      "confirmLoad",
+    ]);
+    expect(walk.state).toBe("idle");
+  });
+
+  it("takes roots at once when the old ones were zapped", () => {
+    expect(with_(shadow(), "isReload").send("shadow.load")).toEqual(["takeRoots", "announce", "confirmLoad"]);
   });
 
   it("kills the guest whose roots it cannot take", () => {
-    const walk = with_(shadow(), "refused");
-    expect(walk.send("shadow.load")).toEqual(["takeRoots", "killGuest"]);
+    const walk = with_(shadow(), "isReload", "refused");
+    expect(walk.send("shadow.load")).toEqual(["takeRoots", "announce", "killGuest"]);
     expect(walk.state).toBe("refused");
   });
 
@@ -92,7 +115,7 @@ describe.each(BOTH_WAYS)("the ShadowManager chart of kvm, %s", (_, interpreted) 
   it("logs what is written", () => {
     const walk = shadow();
     expect(walk.send("dirty.start")).toEqual(["startLog", "announce"]);
-    expect(walk.send("dirty.read")).toEqual(["readLog", "tellDirty", "announce"]);
+    expect(walk.send("dirty.read")).toEqual(["readLog", "announce"]);
     expect(walk.send("dirty.stop")).toEqual(["stopLog", "announce"]);
   });
 });
