@@ -10,6 +10,12 @@ const RECORDS = 4;
 export class Answers {
   /** Answers given and not forgotten. */
   private count = 0;
+
+  /** No answer is held, for this instruction or an earlier one. */
+  get isEmpty(): boolean {
+    return this.count === 0;
+  }
+
   private cursor = 0;
   /** The instruction the answers are for: instructions retired before it. */
   private retired = -1;

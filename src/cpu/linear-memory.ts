@@ -176,14 +176,16 @@ export class CpuMemory implements LinearMemory {
     for (let k = 0; k < size; k++) this.store((linear + k) >>> 0, (value >>> (8 * k)) & 0xff, 1, user);
   }
 
-  private get(host: number, size: number): number {
+  /** Reads at a byte index that `resolve` gave, inside one page. */
+  get(host: number, size: number): number {
     if (size === 4) return this.view.getInt32(host, true);
     if (size === 1) return this.u8[host] as number;
     if (size === 2) return this.view.getUint16(host, true);
     throw new RangeError(`no access of ${size} bytes`);
   }
 
-  private put(host: number, value: number, size: number): void {
+  /** Writes there, and drops decoded code that it hits. */
+  put(host: number, value: number, size: number): void {
     if (size === 4) this.view.setInt32(host, value, true);
     else if (size === 1) this.u8[host] = value;
     else this.view.setUint16(host, value, true);
