@@ -61,6 +61,7 @@ export async function lockstep(options: LockstepOptions): Promise<LockstepReport
   const [a, b] = pair;
   const look = { comparisons: 0, memoryComparisons: 0, accessedDirtyOnly: 0 };
   let equalAt = 0;
+  let memoryEqualAt = 0;
   let nextMemory = options.memoryEvery;
   let turnEnds = performance.now() + TURN_MS;
   for (;;) {
@@ -70,11 +71,11 @@ export async function lockstep(options: LockstepOptions): Promise<LockstepReport
     const reached = options.until?.test(a.vm.console.text.slice(-4096)) ?? false;
     const isLast = reached || target >= options.maxInstructions || !a.canGoOn || !b.canGoOn;
     const withMemory = isLast || target >= nextMemory;
-    if (withMemory) nextMemory = target + options.memoryEvery;
     const discrepancies = compare(pair, withMemory, look);
     if (discrepancies.length > 0) {
-      const difference = await narrow(options, equalAt, Math.max(a.instructions, b.instructions), {
-        equalAt,
+      const difference = await narrow(options, {
+        // Memory may have differed for long before anybody looked.
+        equalAt: memoryEqualAt,
         differentAt: Math.max(a.instructions, b.instructions),
         discrepancies,
         histories: [a.history(), b.history()],
@@ -92,6 +93,10 @@ export async function lockstep(options: LockstepOptions): Promise<LockstepReport
       return report(end, pair, look, undefined);
     }
     equalAt = target;
+    if (withMemory) {
+      memoryEqualAt = target;
+      nextMemory = target + options.memoryEvery;
+    }
     if (performance.now() >= turnEnds) {
       options.onProgress?.(equalAt);
       await nextTurn();
@@ -163,14 +168,9 @@ function compare(
 const lastLine = ({ vm }: Contestant): string => vm.console.text.split("\n").at(-1) ?? "";
 
 /** Replays from reset, comparing everything ever more often between the last equal and the first different count. */
-async function narrow(
-  options: LockstepOptions,
-  low: number,
-  high: number,
-  found: Difference,
-): Promise<Difference> {
+async function narrow(options: LockstepOptions, found: Difference): Promise<Difference> {
   let difference = found;
-  for (let [equalAt, differentAt] = [low, high]; differentAt - equalAt > 1; ) {
+  for (let { equalAt, differentAt } = found; differentAt - equalAt > 1; ) {
     options.onProgress?.(equalAt);
     await nextTurn();
     const step = Math.max(1, Math.floor((differentAt - equalAt) / NARROWING));
