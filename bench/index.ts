@@ -23,6 +23,11 @@ const BENCHMARKS: readonly Benchmark[] = [
     script: "boot.ts",
   },
   { name: "exits", summary: "cost of one exit flow, charts compiled and interpreted", script: "exits.ts" },
+  {
+    name: "rmap",
+    summary: "lists of sptes in three designs, counts against the design note",
+    script: "rmap.ts",
+  },
 ];
 
 const USAGE = `Usage: npm run bench [-- NAME [OPTIONS]]
