@@ -12,7 +12,8 @@ import { renderTable } from "./support/table.ts";
 
 const USAGE = `Usage: npm run bench:exits [-- OPTIONS]
 
-Microseconds for one exit flow under the vtlb pager: CPUID, port input and output, cold shadow fault.
+Microseconds for one exit flow under the vtlb pager: CPUID, port input and output, cold shadow fault; and under the kvm pager: cold
+shadow fault, MOV CR3 between address spaces whose roots are cached.
 "compiled" and "interpreted" are the machine with its charts compiled, and run by XState; "plain loop" is the same mechanism with no
 bus and no actors: what is left is the engine's and the pager's. A cold fault includes its share of the CR3 loads that make pages cold.
 On a busy machine look at the columns of CPU time rather than at those of the wall clock.

@@ -63,13 +63,16 @@ const stormScript = (forks: number): string =>
 /** What had happened at some moment. */
 interface Moment {
   readonly wallMs: number;
+  /** Processor time of the whole process: what the wall clock would show if nobody else wanted the CPUs. */
+  readonly cpuMs: number;
   readonly instructions: number;
   readonly exits: Readonly<Record<string, number>>;
 }
 
 const momentOf = (vm: Vm): Moment => {
   const { instructions, exits } = vm.stats();
-  return { wallMs: performance.now(), instructions, exits };
+  const { user, system } = process.cpuUsage();
+  return { wallMs: performance.now(), cpuMs: (user + system) / 1000, instructions, exits };
 };
 
 async function main(common: CommonSettings, flags: FlagValues<typeof FLAGS>): Promise<number> {
@@ -111,6 +114,7 @@ async function main(common: CommonSettings, flags: FlagValues<typeof FLAGS>): Pr
   const exits = difference(begin.exits, end.exits);
   const total = Object.values(exits).reduce((sum, count) => sum + count, 0);
   const wallMs = end.wallMs - begin.wallMs;
+  const cpuMs = end.cpuMs - begin.cpuMs;
   const instructions = end.instructions - begin.instructions;
   const figures: KvmFigures | undefined =
     vm.kvm === undefined || vm.reason !== undefined ? undefined : kvmFigures(vm);
@@ -118,6 +122,7 @@ async function main(common: CommonSettings, flags: FlagValues<typeof FLAGS>): Pr
   const rows: [string, string][] = [
     ["forks", String(forks)],
     ["milliseconds / a fork", `${wallMs.toFixed(0)} / ${(wallMs / forks).toFixed(3)}`],
+    ["milliseconds of CPU time / a fork", `${cpuMs.toFixed(0)} / ${(cpuMs / forks).toFixed(3)}`],
     ["instructions / a fork", `${instructions} / ${perFork(instructions)}`],
     ["exits / a fork", `${total} / ${perFork(total)}`],
     ...Object.entries(exits)
@@ -144,6 +149,7 @@ async function main(common: CommonSettings, flags: FlagValues<typeof FLAGS>): Pr
       forks,
       wallMs: Math.round(wallMs),
       msPerFork: Math.round((wallMs / forks) * 1000) / 1000,
+      cpuMsPerFork: Math.round((cpuMs / forks) * 1000) / 1000,
       instructions,
       exits,
       exitsTotal: total,

@@ -48,7 +48,7 @@ function startClock(): () => Pick<ExitSample, "wallUs" | "cpuUs"> {
 /** The machine as it is: every exit is a flow of messages between actors. CPUID is made to leave, which no pager asks for. */
 export function machineContestant(guest: ExitGuest, interpreted: boolean): ExitContestant {
   const machine = createMachine({ memoryMiB: MACHINE_MIB, interpreted });
-  const vm = machine.createVm({ name: "g", pager: "vtlb", memoryMiB: GUEST_MIB, boot: guest.boot });
+  const vm = machine.createVm({ name: "g", pager: guest.pager, memoryMiB: GUEST_MIB, boot: guest.boot });
   vm.vcpu.controls |= ExitControl.cpuid;
   return {
     measure: (exits) => {
@@ -86,18 +86,23 @@ export function plainContestant(guest: ExitGuest): ExitContestant {
   });
   vcpu.liveRetired = () => cpu.retired;
   const paging = pagingView(vcpu, state);
+  // A pager may load its roots while it is made; the hardware is told afterwards.
+  let hardware: Pager["hardware"] | undefined;
   const tlb = {
     flush: () => cpu.flushTlbAll(),
     flushNonGlobal: () => cpu.flushTlb(),
     flushPage: (gva: Gva) => cpu.flushTlbPage(gva),
-    loadRoot: () => cpu.setHardwarePaging(pager.hardware),
+    loadRoot: () => {
+      if (hardware !== undefined) cpu.setHardwarePaging(hardware);
+    },
   };
   guest.boot(guestMemory, state);
-  const pager: Pager = createPager("vtlb", { paging, memory: guestMemory, frames, tlb });
+  const pager: Pager = createPager(guest.pager, { paging, memory: guestMemory, frames, tlb });
   const walker = new GuestWalker(guestMemory);
   const device = new PostCode();
   cpu.controls = pager.controls | ExitControl.cpuid;
-  cpu.setHardwarePaging(pager.hardware);
+  ({ hardware } = pager);
+  cpu.setHardwarePaging(hardware);
 
   const serve = (budget: number): ReturnType<Cpu["run"]>["reason"] => {
     const exit = cpu.run(budget);
