@@ -72,13 +72,10 @@ function fetch(s: KvmShadow, gva: Gva, errorCode: number): FaultOutcome {
   const g = spteAt(parent, indexOf(gva, target));
   const gfn = firstGfn(path.gfn, target);
   const result = setLeaf(s, g, access, gfn, frame === NO_FRAME ? frame : s.slots.frame(gfn), Install.demand);
-  if (frame === NO_FRAME) {
-    if (s.options.mmio !== "unbacked") return emulate("mmio", path.gpa);
-    return RESUME;
-  }
-  // A recycled list has taken this leaf with it: then there is no leaf to record.
-  if (target === 1 && !pages.isDirect(parent) && isPresent(pages.lo(g)))
+  // A recycled list has taken this leaf with it: then there is nothing to record.
+  if (target === 1 && !pages.isDirect(parent) && (pages.lo(g) & Pte.present) !== 0)
     s.records?.made(g, path.lo[1] as number, path.hi[1] as number);
+  if (frame === NO_FRAME) return s.options.mmio === "unbacked" ? RESUME : emulate("mmio", path.gpa);
   if (s.options.prefetch && target === 1) prefetch(s, parent, slotOf(g));
   if (result === Installed.protected && isWrite(errorCode)) return emulate("tableWrite", path.gpa);
   return RESUME;

@@ -22,6 +22,7 @@ export function directPage(s: KvmShadow, gfn: number, level: Level, access = ALL
 export function link(s: KvmShadow, g: number, child: number): void {
   writeLink(s, g, child);
   if (!hasUnsync(s, child)) return;
+  s.rootsSynced = false;
   markSlot(s, g);
   if (s.pages.unsyncChildren[child] !== 0) s.requests.sync = true;
 }

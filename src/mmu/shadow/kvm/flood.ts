@@ -24,10 +24,13 @@ export function countVcpuWrite(s: KvmShadow, gfn: number): boolean {
   return false;
 }
 
-/** The page's view (3.11): level 1 is exempt, because it can become unsync. */
+/**
+ * The page's view (3.11): level 1 is exempt, because it can become unsync; so are roots in use, for of a two-level directory's four only the
+ * one on the path of the fault is seen to be used.
+ */
 export function countPageWrite(s: KvmShadow, sid: number): boolean {
   const { pages } = s;
-  if (pages.level(sid) === 1) return false;
+  if (pages.level(sid) === 1 || pages.rootCount[sid] !== 0) return false;
   pages.floodCount[sid] = Math.min((pages.floodCount[sid] as number) + 1, FLOOD_LIMIT);
   return pages.floodCount[sid] === FLOOD_LIMIT;
 }

@@ -26,7 +26,7 @@ import { slotFor } from "./shadow-walk.ts";
 import type { MemorySlot } from "./slots.ts";
 import { KvmShadow } from "./state.ts";
 import { tableWritten } from "./write.ts";
-import { startZapAll, zapObsolete, zapTable } from "./zap.ts";
+import { startZapAll, zapEverything, zapObsolete, zapTable } from "./zap.ts";
 
 /** Faults that one access may take until its leaf is there: reload, the page of a table given up, the leaf recycled. */
 const FILL_ATTEMPTS = 6;
@@ -183,6 +183,11 @@ export class KvmPager implements Pager {
       return false;
     }
     this.#roots.free();
+    // The roles of page tables and directories do not tell PAE from 4-level tables, whose reserved bits differ.
+    if (mode.wide && (mode.rootLevel === 4) !== s.longTables) {
+      zapEverything(s);
+      s.longTables = mode.rootLevel === 4;
+    }
     s.mode = mode;
     s.requests.reload = false;
     return true;
@@ -246,7 +251,7 @@ export class KvmPager implements Pager {
   }
 
   audit(): AuditViolation[] {
-    return auditKvm(this.shadow, this.#roots.hardware, this.#roots.paeRootHpa);
+    return auditKvm(this.shadow, { hardware: this.#roots.hardware, pointers: this.#roots.paeRootHpa });
   }
 
   dispose(): void {

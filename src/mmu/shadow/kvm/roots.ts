@@ -73,6 +73,7 @@ export class Roots {
     const s = this.#s;
     s.requests.sync = false;
     for (const sid of s.roots) if (sid !== 0 && !isInvalid(s.pages.role[sid] as number)) syncChildren(s, sid);
+    s.rootsSynced = true;
   }
 
   /** Does what must be done before the vcpu enters the guest, until nothing is left to do. */

@@ -80,7 +80,11 @@ export class KvmShadow {
   /** Pages that the vcpu's root registers name, one a GiB (with 4-level tables only the first); 0 for none. */
   readonly roots: [number, number, number, number] = [0, 0, 0, 0];
   rootsLoaded = false;
+  /** Nothing unsync has been reachable from the roots since they were last brought up to date. */
+  rootsSynced = false;
   mode: GuestMode;
+  /** The last mode with 8-byte gptes was one with four levels: pages made of such tables are of that kind. */
+  longTables = false;
   /** Most pages in use. */
   budget: number;
   /** A budget cut could not reach its goal: what it did reach. */
@@ -134,6 +138,7 @@ export class KvmShadow {
     this.path = new GuestPath(memory);
     this.records = this.options.records ? new LeafRecords(capacity) : undefined;
     this.mode = guestMode(context.paging);
+    this.longTables = this.mode.rootLevel === 4;
   }
 
   get available(): number {

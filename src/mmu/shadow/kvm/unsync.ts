@@ -14,6 +14,7 @@ export interface UnsyncPage {
 export function markUnsync(s: KvmShadow, sid: number): void {
   const { pages } = s;
   pages.flags[sid] = (pages.flags[sid] as number) | PageFlag.unsync;
+  s.rootsSynced = false;
   s.stats.unsynced++;
   s.records?.unsynced(sid);
   s.listener.unsynced(sid, pages.gfn[sid] as number, pages.role[sid] as number);
