@@ -3,6 +3,7 @@
  *
  *     npm run bench:rmap [-- --help]
  */
+import { writeFileSync } from "node:fs";
 import { addSection, allocationSection, buildSection } from "./rmap/building.ts";
 import { codeSizeSection } from "./rmap/code-size.ts";
 import { writeDocs } from "./rmap/document.ts";
@@ -100,9 +101,12 @@ function main(): number {
     walk: series,
     sections: sections.map(({ title, heading, rows }) => ({ title, heading, rows })),
   };
-  if (report === undefined)
-    process.stdout.write(`${JSON.stringify({ bench: "rmap", machine, ...results })}\n`);
-  else report.finish(results, options.out);
+  if (report !== undefined) report.finish(results, options.out);
+  else {
+    const text = JSON.stringify({ bench: "rmap", machine, ...results });
+    if (options.out !== undefined) writeFileSync(options.out, `${text}\n`);
+    process.stdout.write(`${text}\n`);
+  }
   return ledger.failures.length === 0 ? 0 : 1;
 }
 

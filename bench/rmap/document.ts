@@ -1,6 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { MachineInfo } from "../support/machine-info.ts";
-import { describeMachine } from "../support/machine-info.ts";
 import { DESIGNS } from "./designs.ts";
 import type { Section } from "./section.ts";
 import { type Plot, renderPlots } from "./svg.ts";
@@ -81,6 +80,8 @@ export function writeDocs(
     throw new Error(
       `${file.pathname} has lost the lines between which figures are written: "${BEGIN}" and "${END}"`,
     );
-  const figures = `${describeMachine(machine)}.\n\n${verdict}\n\n${markdownOf(sections)}`;
+  const { processor, cpus, node, loadAverage } = machine;
+  const where = `${processor}, ${cpus} CPUs, Node ${node}, load average ${loadAverage} at the start.`;
+  const figures = `${where}\n\n${verdict}\n\n${markdownOf(sections)}`;
   writeFileSync(file, `${old.slice(0, begin)}${BEGIN}\n\n${figures}\n\n${old.slice(end)}`);
 }

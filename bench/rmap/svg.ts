@@ -16,21 +16,29 @@ export interface Plot {
   readonly yTick: (exponent: number) => string;
 }
 
+/** Colours of ground, ink, grid and up to three series. No custom properties: not every viewer knows them. */
+function colours(ground: string, ink: string, grid: string, ...series: readonly string[]): string {
+  const own = series.map(
+    (colour, index) =>
+      `.s${index} .line, .s${index} .mark { stroke: ${colour}; } .s${index} .mark, .s${index} .label { fill: ${colour}; }`,
+  );
+  return [
+    `.ground { fill: ${ground}; } text { fill: ${ink}; } .grid { stroke: ${grid}; }`,
+    ...own,
+    `g .line, g .mark.ring { fill: none; } g .mark.hollow { fill: ${ground}; }`,
+  ].join("\n");
+}
+
 const STYLE = `
-  svg { font: 12px system-ui, sans-serif; --ground: #ffffff; --ink: #1f2328; --faint: #d8dee4; --a: #b3400b; --b: #0550ae; --c: #116329; }
-  @media (prefers-color-scheme: dark) {
-    svg { --ground: #0d1117; --ink: #e6edf3; --faint: #30363d; --a: #ff9e64; --b: #79c0ff; --c: #7ee787; }
-  }
-  .ground { fill: var(--ground); }
-  text { fill: var(--ink); }
-  .title { font-size: 14px; font-weight: 600; }
-  .grid { stroke: var(--faint); stroke-width: 1; }
-  .s0 { --own: var(--a); } .s1 { --own: var(--b); } .s2 { --own: var(--c); }
-  .line { fill: none; stroke: var(--own); stroke-width: 2; }
-  .s2 .line { stroke-dasharray: 2 5; }
-  .mark { fill: var(--own); stroke: var(--own); stroke-width: 1.5; }
-  .hollow { fill: var(--ground); }
-  .label { fill: var(--own); font-weight: 600; }
+svg { font: 12px system-ui, sans-serif; }
+.title { font-size: 14px; font-weight: 600; }
+.label { font-weight: 600; }
+.line { stroke-width: 2; } .mark { stroke-width: 1.5; }
+.s2 .line { stroke-dasharray: 2 5; }
+${colours("#ffffff", "#1f2328", "#d8dee4", "#b3400b", "#0550ae", "#116329")}
+@media (prefers-color-scheme: dark) {
+${colours("#0d1117", "#e6edf3", "#30363d", "#ff9e64", "#79c0ff", "#7ee787")}
+}
 `;
 
 const WIDTH = 460;
@@ -46,7 +54,7 @@ function shape(mark: PlotSeries["mark"], x: number, y: number, hollow: boolean):
   if (mark === "square")
     return `<rect ${look} x="${place(x - 3.5)}" y="${place(y - 3.5)}" width="7" height="7"/>`;
   return mark === "ring"
-    ? `<circle class="mark" style="fill:none" cx="${place(x)}" cy="${place(y)}" r="6.5"/>`
+    ? `<circle class="mark ring" cx="${place(x)}" cy="${place(y)}" r="6.5"/>`
     : `<circle ${look} cx="${place(x)}" cy="${place(y)}" r="4"/>`;
 }
 
@@ -74,7 +82,7 @@ function renderPlot(plot: Plot, left: number): string {
     lines.push(
       `<line class="grid" x1="${place(px(log))}" y1="${INSET.top}" x2="${place(px(log))}" y2="${bottom}"/>`,
     );
-    const text = (10 ** log).toLocaleString("en-US");
+    const text = (10 ** log).toLocaleString("en-US", { notation: "compact" });
     lines.push(`<text x="${place(px(log))}" y="${bottom + 18}" text-anchor="middle">${text}</text>`);
   }
   const step = y1 - y0 > 7 ? 2 : 1;

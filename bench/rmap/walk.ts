@@ -64,8 +64,7 @@ export function walkSection(ledger: Ledger, patience: Patience): { section: Sect
   });
   findings.push(
     `In the kernel one hop along sibling links is about ${KERNEL_LOADS_PER_HOP} dependent loads (struct page, shadow page, array, entry), here it is one: ` +
-      `read ${grouped(KERNEL_LOADS_PER_HOP * 1001)} instead of 1,001 for N = 1,000, against one load for each slot of a descriptor and one more for every ` +
-      "fourth. Short lists gain little there, long ones all the same.",
+      `read ${grouped(KERNEL_LOADS_PER_HOP * 1001)} instead of 1,001 for N = 1,000. A slot of a descriptor is one load, and a hop another for every fourth.`,
   );
   const section: Section = {
     title: "Walking a list from entry to entry (claim: O(N²) becomes O(N))",
