@@ -87,6 +87,8 @@ export class Cpu implements Processor, Core, AccessMonitor {
   private tscOffset = 0n;
   /** The instruction just done holds the single-step trap off. */
   private stepHeldOff = false;
+  /** A repeated string instruction has done an iteration. */
+  private iterated = false;
   /** In `perform`. */
   private performing = false;
   /** Events delivered since an instruction retired, and the retired count at the first of them. */
@@ -120,7 +122,6 @@ export class Cpu implements Processor, Core, AccessMonitor {
     this.memory.attach(this.blocks.cache);
     // A and D bits that the walker sets in a page that holds code as well.
     this.walker.onWrite = (hpa, sizeBytes) => this.blocks.memoryWritten(hpa, sizeBytes);
-    this.state.onLimitsRenumbered = () => this.blocks.cache.clear();
     this.reset();
   }
 
@@ -180,6 +181,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
       if (stepping) {
         limit = 1;
         this.stepHeldOff = false;
+        this.iterated = false;
       }
       this.i32[L.FAULT >> 2] = 0;
       exit.vectoring = -1;
@@ -273,7 +275,6 @@ export class Cpu implements Processor, Core, AccessMonitor {
   loadState(from: Uint8Array): void {
     this.state.u8.set(from.subarray(0, L.STATE_SIZE));
     const { f64 } = this;
-    this.state.updateMode(); // limits may have got other numbers since the state was saved
     this.retired = f64[L.RETIRED >> 3] as number;
     this.shadowAt = f64[L.SHADOW_AT >> 3] as number;
     this.deliveredAt = f64[L.DELIVERED_AT >> 3] as number;
@@ -391,6 +392,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
   iterationDone(): void {
     this.answers.clear();
     this.deliveredAt = -1;
+    this.iterated = true;
   }
 
   // ---- AccessMonitor: accesses that reached no memory -------------------------------------------------------------
@@ -748,7 +750,8 @@ export class Cpu implements Processor, Core, AccessMonitor {
 
   /** Single-step trap after an instruction that began with TF set. It stays pending should its delivery leave the guest. */
   private deliverStep(leftBefore: number): boolean {
-    if ((this.i32[L.BUDGET >> 2] as number) === leftBefore) return true; // begun anew, not retired
+    // Neither retired, nor an iteration done of a repeated instruction, which is stepped iteration by iteration.
+    if ((this.i32[L.BUDGET >> 2] as number) === leftBefore && !this.iterated) return true;
     if (this.stepHeldOff) return true;
     this.state.set(L.DR6, this.state.get(L.DR6) | 0x4000);
     this.pending = SINGLE_STEP;

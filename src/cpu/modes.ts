@@ -11,11 +11,3 @@ export const Mode = {
   /** EFLAGS.VM. */
   vm86: 1 << 4,
 } as const;
-
-/**
- * From this bit on the mode holds the number of the code segment's limit, unless the segments are flat: a block that was decoded inside
- * one limit must not run under a smaller one.
- */
-export const MODE_LIMIT_SHIFT = 8;
-/** Numbers of limits in use before all are given out anew (modes stay below 2^21, see the code cache). */
-export const MODE_LIMITS = 1 << 13;

@@ -1,5 +1,5 @@
 import * as L from "./layout.ts";
-import { MODE_LIMIT_SHIFT, MODE_LIMITS, Mode } from "./modes.ts";
+import { Mode } from "./modes.ts";
 
 export const Flag = {
   CF: 1 << 0,
@@ -56,9 +56,6 @@ export class CpuState {
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
   readonly i32: Int32Array;
-  /** Called when the numbers of code-segment limits are given out anew: code decoded before must go. */
-  onLimitsRenumbered: () => void = () => {};
-  private readonly limitNumbers = new Map<number, number>();
 
   constructor(memory: WebAssembly.Memory) {
     this.u8 = new Uint8Array(memory.buffer);
@@ -186,21 +183,8 @@ export class CpuState {
     if (this.get(L.CR0) & Cr0.PE) mode |= Mode.protected;
     if (flags & Flag.VM) mode |= Mode.vm86;
     if (this.isFlat(0, 3) && this.isFlat(1, 5) && this.isFlat(2, 3) && this.isFlat(3, 3)) mode |= Mode.flat;
-    else mode |= this.limitNumber(this.get(L.SEG_CS + L.SEG_HI)) << MODE_LIMIT_SHIFT;
     this.set(L.MODE, mode);
     this.set(L.TLB_PRIV, this.get(L.CPL) === 3 ? L.TLB_USER : 0);
-  }
-
-  private limitNumber(limit: number): number {
-    const known = this.limitNumbers.get(limit);
-    if (known !== undefined) return known;
-    if (this.limitNumbers.size === MODE_LIMITS) {
-      this.limitNumbers.clear();
-      this.onLimitsRenumbered();
-    }
-    const number = this.limitNumbers.size;
-    this.limitNumbers.set(limit, number);
-    return number;
   }
 
   private isFlat(index: number, perm: number): boolean {

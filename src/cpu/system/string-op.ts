@@ -81,7 +81,8 @@ export function repeatUntil(
   done: (state: CpuState, op: HelperOp) => boolean,
 ): Outcome {
   const { state } = core;
-  let allowance = ITERATIONS_PER_TURN;
+  // With TF set there is a trap after every iteration.
+  let allowance = state.get(L.EFLAGS_REST) & Flag.TF ? 1 : ITERATIONS_PER_TURN;
   for (;;) {
     const count = readIndex(state, op, ECX);
     if (count === 0) return Outcome.next;

@@ -142,6 +142,15 @@ describe("with TF set", () => {
     expect(places.slice(0, 2)).toEqual(["a", "b"]);
   });
 
+  it("a repeated string instruction is stepped element by element", () => {
+    const { g, places } = steps(
+      code().mov("edi", DATA).label("rep").string("stos", 8, "rep").label("behind").nop().label("end").hlt(),
+      { more: (it) => it.cpu.state.setReg(1, 3) },
+    );
+    expect(places.slice(0, 5)).toEqual(["rep", "rep", "rep", "behind", "end"]);
+    expect([g.registers[1], g.registers[7]]).toEqual([0, DATA + 3]);
+  });
+
   it("no trap comes between MOV SS and the instruction behind it", () => {
     const { places } = steps(
       code()
