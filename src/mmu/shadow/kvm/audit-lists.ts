@@ -1,6 +1,7 @@
 import type { Complain } from "./audit.ts";
 import { spteName } from "./list-counters.ts";
 import { SPTES, sidOf, spteAt } from "./pages.ts";
+import { NIL } from "./pte-lists.ts";
 import { RECYCLE_THRESHOLD } from "./set-leaf.ts";
 import { isPresent } from "./spte.ts";
 import type { KvmShadow } from "./state.ts";
@@ -13,6 +14,7 @@ export function auditLists(s: KvmShadow, complain: Complain): void {
   const owner = new Uint32Array((pages.capacity + 1) * SPTES);
   const listed = new Set<number>();
   for (let cell = 1; cell < cells.count; cell++) {
+    if (lists.first(cell) === NIL) continue;
     let length = 0;
     try {
       lists.filter(cell, (g) => {
