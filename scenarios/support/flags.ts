@@ -1,7 +1,7 @@
 /** The flags of all scenarios, from one place. */
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { PAGER_NAMES, type PagerName } from "../../src/mmu/pager.ts";
-import type { FloodPolicy, KvmOptions } from "../../src/mmu/shadow/kvm/options.ts";
+import { type FloodPolicy, type KvmOptions, MINIMUM_BUDGET } from "../../src/mmu/shadow/kvm/options.ts";
 import { PTE_LIST_KINDS } from "../../src/mmu/shadow/kvm/pte-lists.ts";
 import type { VmOptions } from "../../src/vm/options.ts";
 
@@ -215,8 +215,17 @@ function kvmOptions(text: (name: string) => string | undefined): KvmOptions {
     ...(rmap !== undefined && { rmap: oneOf("rmap", rmap, PTE_LIST_KINDS) }),
     ...(unsync !== undefined && { unsync: oneOf("unsync", unsync, ["on", "off"]) === "on" }),
     ...(flood !== undefined && { flood: oneOf("flood", flood, FLOOD_POLICIES) }),
-    ...(pages !== undefined && { budget: countOf("shadow-pages", pages) }),
+    ...(pages !== undefined && { budget: shadowPagesOf(pages) }),
   };
+}
+
+function shadowPagesOf(text: string): number {
+  const pages = countOf("shadow-pages", text);
+  if (pages < MINIMUM_BUDGET)
+    throw new UsageError(
+      `--shadow-pages takes at least ${MINIMUM_BUDGET}, or nothing could run, not "${text}"`,
+    );
+  return pages;
 }
 
 /** @throws UsageError */

@@ -19,8 +19,9 @@ export type KvmMechanism = Pick<
   | "readDirtyLog"
   | "hardware"
 > & {
-  readonly shadow: Pick<KvmShadow, "isShort" | "requests" | "rootsLoaded" | "stats"> & {
+  readonly shadow: Pick<KvmShadow, "isShort" | "requests" | "rootsLoaded" | "stats" | "options"> & {
     readonly slots: Pick<KvmShadow["slots"], "all">;
+    readonly pages: Pick<KvmShadow["pages"], "capacity">;
   };
 };
 

@@ -1,4 +1,5 @@
 import type {
+  Message,
   ShadowFact,
   ShadowFault,
   ShadowInvlpg,
@@ -38,9 +39,13 @@ export function addKvmShadowManager(stage: Stage, parts: KvmShadowManagerParts) 
     let created = 0;
     let refusal: string | undefined;
     /** Only what the guest is to blame for kills it; anything else is a defect and goes to the bus. */
-    const refuse = (error: unknown): void => {
-      if (!(error instanceof PagerError || error instanceof OutOfFrames)) throw error;
-      refusal = error.message;
+    const orRefuse = (turn: () => void): void => {
+      try {
+        turn();
+      } catch (error) {
+        if (!(error instanceof PagerError || error instanceof OutOfFrames)) throw error;
+        refusal = error.message;
+      }
     };
     return {
       guards: {
@@ -54,37 +59,35 @@ export function addKvmShadowManager(stage: Stage, parts: KvmShadowManagerParts) 
         isReload: ({ event }) => (event as ShadowLoad).change === "reload",
       },
       actions: {
-        evict: () => pager.makeRoom(),
+        evict: () => orRefuse(() => pager.makeRoom()),
         fill: ({ event }) => {
           const { gva, errorCode } = event as ShadowFault;
           unsynced = shadow.stats.unsynced;
-          try {
+          orRefuse(() => {
             outcome = pager.fault(gva, errorCode);
-          } catch (error) {
-            refuse(error);
-          }
+          });
         },
         write: ({ event }) => {
           const { gpa, bytes, value } = event as ShadowWrite;
           zapped = shadow.stats.zapped;
-          pager.store(gpa, bytes, value);
+          orRefuse(() => pager.store(gpa, bytes, value));
         },
         release: ({ event }) => {
           created = shadow.stats.created;
           const { change } = event as ShadowLoad;
-          if (change !== "reload") pager.changeContext(change);
+          if (change !== "reload") orRefuse(() => void pager.changeContext(change));
         },
         takeRoots: ({ event }) => {
           if ((event as ShadowLoad).change === "reload") created = shadow.stats.created;
-          try {
-            pager.enter();
-          } catch (error) {
-            refuse(error);
-          }
+          orRefuse(() => pager.enter());
         },
-        syncRoots: () => pager.enter(),
-        invalidate: ({ event }) => pager.invalidatePage((event as ShadowInvlpg).gva),
-        changeBudget: ({ event }) => pager.changeBudget((event as VmBudget).max),
+        syncRoots: () => orRefuse(() => pager.enter()),
+        invalidate: ({ event }) => orRefuse(() => pager.invalidatePage((event as ShadowInvlpg).gva)),
+        changeBudget: ({ event }) => {
+          const { options, pages } = shadow;
+          const wanted = Math.floor((event as VmBudget).max);
+          pager.changeBudget(Math.min(Math.max(wanted, options.smallestBudget), pages.capacity));
+        },
         relieve: () => void pager.shrink(),
         startLog: () => {
           for (const { id } of shadow.slots.all) pager.startDirtyLog(id);
@@ -133,18 +136,29 @@ export function addKvmShadowManager(stage: Stage, parts: KvmShadowManagerParts) 
           self.post(addresses.mmu, { type: "shadow.invalidated", gva: (event as ShadowInvlpg).gva }),
         askReload: () => self.post(addresses.roots, { type: "shadow.reload" }),
         killGuest: ({ event }) => {
-          const eip = parts.eip() >>> 0;
-          const what =
-            event.type === "shadow.fault"
-              ? `access to 0x${((event as ShadowFault).gva >>> 0).toString(16)}`
-              : "loading its roots";
-          const reason = `pager ${pager.name}: ${refusal} (${what}, eip 0x${eip.toString(16)})`;
+          const reason = `pager ${pager.name}: ${refusal} (${deedOf(event)}, eip ${hex(parts.eip())})`;
           self.post(addresses.vm, { type: "vm.kill", reason });
         },
       },
     };
   });
 }
+
+/** What the guest did. */
+function deedOf(message: Message): string {
+  switch (message.type) {
+    case "shadow.fault":
+      return `access to ${hex(message.gva)}`;
+    case "shadow.write":
+      return `store to its table at ${hex(message.gpa)}`;
+    case "shadow.invlpg":
+      return `INVLPG of ${hex(message.gva)}`;
+    default:
+      return "loading its roots";
+  }
+}
+
+const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;
 
 /** The pages whose bits are set, in ascending order. */
 function gfnsOf(bitmap: Uint32Array, baseGfn: number, into: Gfn[]): void {

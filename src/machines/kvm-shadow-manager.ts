@@ -78,6 +78,7 @@ export const kvmShadowManagerChart = setup({
     evicting: {
       entry: ["evict", "announce"],
       always: [
+        { guard: "refused", target: "refused", actions: "killGuest" },
         { guard: "lostRoot", target: "idle", actions: ["askReload", "resolveReload"] },
         { target: "filling" },
       ],
@@ -98,6 +99,7 @@ export const kvmShadowManagerChart = setup({
     resyncing: {
       entry: ["syncRoots", "announce"],
       always: [
+        { guard: "refused", target: "refused", actions: "killGuest" },
         { guard: "mustEmulate", target: "idle", actions: "askEmulation" },
         { target: "idle", actions: "resolve" },
       ],
@@ -110,6 +112,7 @@ export const kvmShadowManagerChart = setup({
     writing: {
       entry: ["write", "announce"],
       always: [
+        { guard: "refused", target: "refused", actions: "killGuest" },
         { guard: "zapped", target: "zapping" },
         { target: "idle", actions: "confirmWrite" },
       ],
@@ -125,6 +128,7 @@ export const kvmShadowManagerChart = setup({
     releasing: {
       entry: ["release", "announce"],
       always: [
+        { guard: "refused", target: "refused", actions: "killGuest" },
         { guard: "lostRoot", target: "rooting" },
         { target: "idle", actions: "confirmLoad" },
       ],
@@ -140,7 +144,10 @@ export const kvmShadowManagerChart = setup({
     /** One leaf of a page that is out of step is read anew. */
     invalidating: {
       entry: ["invalidate", "announce"],
-      always: { target: "idle", actions: "confirmInvalidate" },
+      always: [
+        { guard: "refused", target: "refused", actions: "killGuest" },
+        { target: "idle", actions: "confirmInvalidate" },
+      ],
     },
     /** Memory is wanted back. */
     shrinking: {

@@ -55,7 +55,7 @@ export interface VmFail {
 /** Embedder → ShadowManager of the vm: keep at most so many shadow pages from now on; the oldest beyond that are zapped. Nobody answers. */
 export interface VmBudget {
   readonly type: "vm.budget";
-  /** Shadow pages. */
+  /** Shadow pages; brought into the range that is possible (64 to the pager's capacity). */
   readonly max: number;
 }
 
