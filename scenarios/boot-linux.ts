@@ -74,7 +74,7 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   const guest = await linuxGuest(flags, { keepShell: interactive });
   const until = ownPattern ?? (interactive ? undefined : guest.hasScript ? DONE_PATTERN : READY_PATTERN);
 
-  const machine = scenarioMachine(common);
+  const machine = scenarioMachine(common, 1, { cpu: guest.cpu });
   const inspector = await inspect(machine, common);
   const vm = machine.createVm({
     name: "linux",

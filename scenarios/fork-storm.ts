@@ -80,10 +80,10 @@ async function main(common: CommonSettings, flags: FlagValues<typeof FLAGS>): Pr
   const every =
     flags["audit-exits"] === undefined ? DEFAULT_AUDIT_EXITS : countOf("audit-exits", flags["audit-exits"]);
   const builtIn = forker(forks);
-  const boot = flags.linux
-    ? (await linuxGuest({ ...flags, script: stormScript(forks) }, { keepShell: false })).boot
-    : builtIn.boot;
-  const machine = scenarioMachine(common);
+  const { boot, cpu } = flags.linux
+    ? await linuxGuest({ ...flags, script: stormScript(forks) }, { keepShell: false })
+    : { boot: builtIn.boot, cpu: "p6" as const };
+  const machine = scenarioMachine(common, 1, { cpu });
   const inspector = await inspect(machine, common);
   const vm = machine.createVm({ name: "storm", ...vmSettings(common), boot });
   const audits = new Audits(vm, every);

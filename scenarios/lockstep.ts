@@ -73,14 +73,14 @@ async function main(
   const every = number("every", DEFAULT_EVERY);
   const memoryEvery = number("memory-every", DEFAULT_MEMORY_EVERY);
   const until = patternOf("until", flags.until ?? READY_MARK);
-  const boot = flags.linux
-    ? (await linuxGuest(flags, { keepShell: false })).boot
-    : churn(number("rounds", DEFAULT_ROUNDS));
+  const { boot, cpu } = flags.linux
+    ? await linuxGuest(flags, { keepShell: false })
+    : { boot: churn(number("rounds", DEFAULT_ROUNDS)), cpu: "p6" as const };
 
   let madeBefore = false;
   const make = (): readonly [Contestant, Contestant] => {
     const contestant = (pager: typeof first, side: "a" | "b") => {
-      const machine = scenarioMachine({ memoryMiB: common.memoryMiB, trace: undefined });
+      const machine = scenarioMachine({ memoryMiB: common.memoryMiB, trace: undefined }, 1, { cpu });
       if (common.trace !== undefined && !madeBefore)
         traceMessages(machine, common.trace, `${side} ${pager} `);
       return new Contestant(machine.createVm({ name: "guest", ...vmSettings({ ...common, pager }), boot }));

@@ -1,5 +1,6 @@
 /** The Linux guest of the scenarios: which kernel, which initramfs, how it is entered. */
 import { readFileSync } from "node:fs";
+import type { CpuModel } from "../../src/cpu/system/cpuid.ts";
 import { bootLinux, bootMultiboot, type GuestBoot } from "../../src/guest/boots.ts";
 import { unpackedDirectory } from "../../src/guest/debian/cache.ts";
 import { DEBIAN_FLAVOURS, type DebianGuest, fetchDebianGuest } from "../../src/guest/debian/fetch.ts";
@@ -46,6 +47,8 @@ export type LinuxFlags = FlagValues<typeof LINUX_FLAGS>;
 
 export interface LinuxGuest {
   readonly boot: GuestBoot;
+  /** The processor that the kernel needs. */
+  readonly cpu: CpuModel;
   readonly hasScript: boolean;
 }
 
@@ -57,6 +60,7 @@ export async function linuxGuest(flags: LinuxFlags, options: { keepShell: boolea
   const commandLine = flags.append ?? DEFAULT_COMMAND_LINE;
   const unpack = unpackOf(flags.unpack);
   const flavour = flags.guest === undefined ? "686" : oneOf("guest", flags.guest, DEBIAN_FLAVOURS);
+  const cpu = flavour === "686-pae" ? "p6-pae" : "p6";
   const script = scriptOf(flags.script);
   if (script !== undefined && flags.initrd !== undefined)
     throw new UsageError("--script goes into the initramfs that Umbra makes: leave --initrd out");
@@ -83,7 +87,7 @@ export async function linuxGuest(flags: LinuxFlags, options: { keepShell: boolea
   if (multiboot) {
     parseElf32(kernel, "kernel");
     const modules = initrd === undefined ? [] : [{ bytes: initrd, text: "initrd" }];
-    return { boot: bootMultiboot({ kernel, commandLine, modules }), hasScript };
+    return { boot: bootMultiboot({ kernel, commandLine, modules }), cpu, hasScript };
   }
   return {
     boot: bootLinux({
@@ -95,6 +99,7 @@ export async function linuxGuest(flags: LinuxFlags, options: { keepShell: boolea
         unpacked: unpackKernelCached(kernel, debian?.unpackedDirectory ?? unpackedDirectory()).elf,
       }),
     }),
+    cpu,
     hasScript,
   };
 }

@@ -18,8 +18,8 @@ async function storm(
   kvm: Kvm = {},
   guest: "686" | "686-pae" = "686",
 ): Promise<BootReport> {
-  const { boot } = await linuxGuest({ script: STORM, guest }, { keepShell: false });
-  const machine = createMachine({ memoryMiB: 160 });
+  const { boot, cpu } = await linuxGuest({ script: STORM, guest }, { keepShell: false });
+  const machine = createMachine({ memoryMiB: 160, cpu });
   const vm = machine.createVm({ name: "linux", pager, kvm, boot });
   const outcome = await runBoot(vm, { until: DONE, auditExits: AUDIT_EXITS, maxInstructions: 5e9 });
   return bootReport(vm, outcome.reached, outcome);
@@ -49,9 +49,9 @@ describe.each(["686", "686-pae"] as const)("Debian's %s kernel, booting and fork
   );
 
   it("is the same under bare and kvm from reset to user space, in registers and in memory", async () => {
-    const { boot } = await linuxGuest({ guest }, { keepShell: false });
+    const { boot, cpu } = await linuxGuest({ guest }, { keepShell: false });
     const contestant = (pager: "bare" | "kvm") =>
-      new Contestant(createMachine({ memoryMiB: 160 }).createVm({ name: "linux", pager, boot }));
+      new Contestant(createMachine({ memoryMiB: 160, cpu }).createVm({ name: "linux", pager, boot }));
     const report = await lockstep({
       make: () => [contestant("bare"), contestant("kvm")],
       every: 100_000,
