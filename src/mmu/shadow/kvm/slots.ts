@@ -106,10 +106,9 @@ export class MemorySlots {
   /** Counts a shadow page of a table in (+1) or out (-1): the frame around it cannot be mapped large and writable. */
   account(gfn: number, delta: 1 | -1): void {
     if (gfn >= this.limit) return;
-    for (const [i, counts] of this.#writeCounts.entries()) {
-      const index = gfn >>> (9 * (i + 1));
-      counts[index] = (counts[index] as number) + delta;
-    }
+    const [two, three] = this.#writeCounts;
+    two[gfn >>> 9] = (two[gfn >>> 9] as number) + delta;
+    three[gfn >>> 18] = (three[gfn >>> 18] as number) + delta;
   }
   /** Reasons against a large leaf of that level around a gfn. */
   writeCount(gfn: number, level: 2 | 3): number {
