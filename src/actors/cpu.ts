@@ -125,6 +125,7 @@ function exitMessage(vcpu: number, record: ExitRecord, processor: Processor): Cp
         access: record.access,
         size: record.size,
         value: record.value,
+        begun: record.begun,
         vectoring: record.vectoring,
       };
     case ExitReason.io:

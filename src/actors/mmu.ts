@@ -24,6 +24,8 @@ export interface MmuParts {
   readonly memory: GuestMemory;
   /** The actor that follows the vcpu's paging registers: the ShadowManager, or Roots where the pager has them. */
   readonly contextActor: string;
+  /** The ShadowManager does stores for the guest (`shadow.write`). */
+  readonly emulatesStores: boolean;
 }
 
 /** The MMU of one vcpu as an actor: walks the guest's tables, and asks the shadow or a device to act. */
@@ -44,6 +46,11 @@ export function addMmu(stage: Stage, parts: MmuParts) {
   return stage.add(addresses.mmu, mmuChart, (self) => ({
     guards: {
       guestForbids: () => walk?.kind === "fault",
+      // If the shadow now let the guest do the rest itself, the instruction would find in memory what it has already done.
+      isBegun: ({ event }) =>
+        parts.emulatesStores &&
+        (event as MmuFault).begun &&
+        ((event as MmuFault).errorCode & PageFault.write) !== 0,
       isFetch: () => tried.access === Access.execute,
       // The stores that it is for will come, one by one, when it is answered.
       isProbe: () => tried.size === 0,
@@ -86,6 +93,10 @@ export function addMmu(stage: Stage, parts: MmuParts) {
       resolve: () => self.post(SWITCHER, { type: "mmu.resolved", vcpu }),
       locate: ({ event }) => {
         ({ gpa, why } = event as ShadowEmulate);
+      },
+      locateWalked: () => {
+        ({ gpa } = walk as GuestWalk & { kind: "mapped" });
+        why = memory.isBacked(gpa) ? "tableWrite" : "mmio";
       },
       askDevice: ({ event }) => {
         if (event.type === "mmu.unbacked") {

@@ -200,9 +200,9 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           ),
         perform: () => onProcessor(perform),
         askMmu: ({ event }) => {
-          const { gva, errorCode, access, size, value, vectoring: first } = event as PageFaultExit;
+          const { gva, errorCode, access, size, value, begun, vectoring: first } = event as PageFaultExit;
           vectoring = processor.pending?.kind === "external" ? -1 : first;
-          self.post(wiring.addresses.mmu, { type: "mmu.fault", gva, errorCode, access, size, value });
+          self.post(wiring.addresses.mmu, { type: "mmu.fault", gva, errorCode, access, size, value, begun });
         },
         askMmuUnbacked: ({ event }) => {
           const { gpa, access, size, value } = event as MmioExit;

@@ -50,6 +50,13 @@ export class Answers {
     this.values[this.count++] = value;
   }
 
+  /** As `outstanding`, for answers of one space only. */
+  outstandingIn(space: number, retired: number): boolean {
+    if (!this.outstanding(retired)) return false;
+    for (let k = 0; k < this.count; k++) if ((this.kind[k] as number) >> 8 === space) return true;
+    return false;
+  }
+
   /** The instruction after `retired` others has been answered, and has not finished with the answers. */
   outstanding(retired: number): boolean {
     return this.count !== 0 && this.retired === retired;

@@ -421,6 +421,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
     this.accessExit(ExitReason.pageFault, access, size, value);
     this.exitRecord.gva = linear as Gva;
     this.exitRecord.errorCode = errorCode;
+    this.exitRecord.begun = this.answers.outstandingIn(SPACE_LINEAR, this.retiredBefore());
     this.lastIo.address = linear;
     this.lastIo.kind = answerKind(SPACE_LINEAR, access, size);
     return this.exitSignal;

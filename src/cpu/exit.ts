@@ -69,6 +69,11 @@ export interface ExitRecord {
   register: number;
   /** msr: true when WRMSR. */
   write: boolean;
+  /**
+   * pageFault: refused accesses of this instruction have been answered already. The instruction is begun anew after this exit too, and
+   * takes those answers only where it is refused again: the pages must not become accessible before it has retired.
+   */
+  begun: boolean;
   /** Vector of the event that was being delivered when a pageFault left, else -1. */
   vectoring: number;
 }
@@ -88,6 +93,7 @@ export function createExitRecord(): ExitRecord {
     port: 0,
     register: 0,
     write: false,
+    begun: false,
     vectoring: -1,
   };
 }

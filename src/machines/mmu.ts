@@ -27,6 +27,7 @@ export const mmuChart = setup({
     "resolve",
     "emulate",
     "locate",
+    "locateWalked",
     "askStore",
     "answerStore",
     "answerRead",
@@ -36,7 +37,7 @@ export const mmuChart = setup({
     "invalidateShadow",
     "confirm",
   ),
-  guards: guards("guestForbids", "isFetch", "isProbe", "isDevice", "isRead"),
+  guards: guards("guestForbids", "isBegun", "isFetch", "isProbe", "isDevice", "isRead"),
 }).createMachine({
   id: "mmu",
   initial: "idle",
@@ -54,6 +55,7 @@ export const mmuChart = setup({
       entry: "walkGuest",
       always: [
         { guard: "guestForbids", target: "idle", actions: "reflect" },
+        { guard: "isBegun", target: "decoding", actions: "locateWalked" },
         { target: "awaitingShadow", actions: "askShadow" },
       ],
     },

@@ -71,6 +71,7 @@ export function buildPlant(parts: PlantParts): Plant {
     paging,
     memory,
     contextActor: kvm ? addresses.roots : addresses.shadow,
+    emulatesStores: kvm,
   });
   if (kvm) {
     addKvmShadowManager(stage, { addresses, pager, facts: parts.facts, eip: parts.eip });

@@ -274,6 +274,7 @@ describe("the Mmu actor, told to do an access for the guest", () => {
       paging: { cr0: 0x80010001, cr3: 0x1000, cr4: 0, efer: 0, pdptes: new Uint32Array(8) },
       memory,
       contextActor: addresses.roots,
+      emulatesStores: true,
     });
     let why: "tableWrite" | "mmio" = "tableWrite";
     bus.stub(addresses.shadow, (message, reply) => {
@@ -284,7 +285,7 @@ describe("the Mmu actor, told to do an access for the guest", () => {
     for (const address of [SWITCHER, addresses.roots, addresses.ports, addresses.vm]) bus.stub(address);
     return {
       bus,
-      answer: (access: Access, size: number, value: number, as: typeof why) => {
+      answer: (access: Access, size: number, value: number, as: typeof why, begun = false) => {
         why = as;
         bus.post(SWITCHER, "mmu:g", {
           type: "mmu.fault",
@@ -293,6 +294,7 @@ describe("the Mmu actor, told to do an access for the guest", () => {
           access,
           size,
           value,
+          begun,
         });
         bus.drain();
         return bus.envelopes
@@ -304,6 +306,14 @@ describe("the Mmu actor, told to do an access for the guest", () => {
 
   it("hands a store to the ShadowManager, and lets the instruction go on when it is written", () => {
     expect(mmu().answer(Access.write, 4, 0x1234, "tableWrite").slice(2)).toEqual([
+      { type: "shadow.write", gpa, bytes: 4, value: 0x1234 },
+      { type: "shadow.written", gpa },
+      { type: "mmu.emulated", vcpu: 2, value: 0 },
+    ]);
+  });
+
+  it("does the rest of an instruction that it has begun without asking, whatever the shadow would allow by now", () => {
+    expect(mmu().answer(Access.write, 4, 0x1234, "tableWrite", true)).toEqual([
       { type: "shadow.write", gpa, bytes: 4, value: 0x1234 },
       { type: "shadow.written", gpa },
       { type: "mmu.emulated", vcpu: 2, value: 0 },

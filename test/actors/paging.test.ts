@@ -43,10 +43,19 @@ describe("the Mmu actor", () => {
       paging: { cr0: 0x80010001, cr3: 0x1000, cr4: 0, efer: 0, pdptes: new Uint32Array(8) },
       memory,
       contextActor: addresses.shadow,
+      emulatesStores: false,
     });
     for (const address of [SWITCHER, addresses.shadow, addresses.ports, addresses.vm]) bus.stub(address);
     const fault = (errorCode: number) => {
-      bus.post(SWITCHER, "mmu:g", { type: "mmu.fault", gva, errorCode, access: 0, size: 4, value: 0 });
+      bus.post(SWITCHER, "mmu:g", {
+        type: "mmu.fault",
+        gva,
+        errorCode,
+        access: 0,
+        size: 4,
+        value: 0,
+        begun: false,
+      });
       bus.drain();
     };
     return { bus, memory, fault };

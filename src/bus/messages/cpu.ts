@@ -57,6 +57,8 @@ export type PageFaultExit = Exit<"pageFault"> & {
   readonly size: number;
   /** What would be written. */
   readonly value: number;
+  /** Refused accesses of this instruction have been answered already; the instruction must be helped to its end in the same way. */
+  readonly begun: boolean;
   /** Vector of the event that was being delivered, or -1. */
   readonly vectoring: number;
 };

@@ -10,6 +10,8 @@ export interface MmuFault {
   readonly access: Access;
   readonly size: number;
   readonly value: number;
+  /** Refused accesses of the same instruction have been answered already: as the exit says. */
+  readonly begun: boolean;
 }
 
 /** Switcher → Mmu: an access of the guest reached an address that no frame backs. Answered by `mmu.emulated`. */

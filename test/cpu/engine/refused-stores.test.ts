@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ExitControl, ExitReason } from "../../../src/cpu/exit.ts";
-import { GuestBuilder, type GuestProgram, mem32 } from "../../../src/guest/builder/index.ts";
+import { at, GuestBuilder, type GuestProgram, mem32 } from "../../../src/guest/builder/index.ts";
 import { EngineGuest } from "./support/guest.ts";
 
 const CODE = 0x10000;
@@ -75,6 +75,37 @@ describe("a refused store that the monitor does for the guest", () => {
       { access: 1, size: 4, value: 42, gva: TABLE, errorCode: WRITE_TO_PRESENT },
     ]);
     expect(guest.read32(DATA_GPA)).toBe(42);
+  });
+
+  it("of eight bytes is two reads and two stores, all but the first marked as parts of a begun instruction", () => {
+    const { guest } = guestOf(
+      new GuestBuilder({ origin: CODE })
+        .mov("eax", 1)
+        .mov("edx", 2)
+        .mov("ebx", 3)
+        .mov("ecx", 4)
+        .cmpxchg8b(at(TABLE))
+        .hlt()
+        .build(),
+    );
+    guest.write32(DATA_GPA, 1, 2);
+    const seen: [access: number, gva: number, value: number, begun: boolean][] = [];
+    for (;;) {
+      const { reason, access, gva, value, begun } = guest.runToExit();
+      if (reason === ExitReason.hlt) break;
+      seen.push([access, gva - TABLE, value, begun]);
+      const gpa = DATA_GPA + (gva - TABLE);
+      if (access === 1) guest.write32(gpa, value);
+      guest.cpu.answer(access === 1 ? 0 : guest.read32(gpa));
+    }
+    expect(seen).toEqual([
+      [0, 0, 0, false],
+      [0, 4, 0, true],
+      [1, 0, 3, true],
+      [1, 4, 4, true],
+    ]);
+    expect([guest.read32(DATA_GPA), guest.read32(DATA_GPA + 4)]).toEqual([3, 4]);
+    expect(guest.cpu.state.eflags & 0x40).toBe(0x40);
   });
 
   it("over two pages is first a check of size 0, then its bytes", () => {
