@@ -135,7 +135,12 @@ export class KvmPager implements Pager {
       this.enter();
       const outcome = this.fault(gva, fault.errorCode);
       if (outcome.kind === "resume") break;
-      if (outcome.kind === "reload") continue;
+      if (outcome.kind === "reload") {
+        if (attempt < FILL_ATTEMPTS) continue;
+        throw s.failure(
+          `loses its roots to every fault: its budget of ${s.budget} shadow pages is too small`,
+        );
+      }
       if (outcome.why === "mmio")
         throw s.failure(`cannot hand the access to 0x${walk.gpa.toString(16)} on: choose mmio "unbacked"`);
       if (attempt === FILL_ATTEMPTS)
