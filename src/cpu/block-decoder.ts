@@ -114,7 +114,7 @@ export class BlockDecoder {
   }
 
   memoryWritten(hpa: number, sizeBytes: number): void {
-    for (let at = hpa; at < hpa + sizeBytes; at = (at & ~0xfff) + 4096) {
+    for (let at = hpa; at < hpa + sizeBytes; at += 4096 - (at & 0xfff)) {
       const size = Math.min(4096 - (at & 0xfff), hpa + sizeBytes - at);
       if (this.cache.holdsCode(at >>> 12)) this.cache.written(at, size);
     }

@@ -71,7 +71,7 @@ export class CpuMemory implements LinearMemory {
     )
       return REFUSED;
     if (w.notBacked) return UNBACKED;
-    const host = L.PHYS_BASE + (w.hpa & 0xfffff000);
+    const host = L.PHYS_BASE + ((w.hpa & 0xfffff000) >>> 0);
     let rights: number = TlbRight.readSupervisor;
     if (w.executable) rights |= TlbRight.executeSupervisor;
     if (w.user) rights |= w.executable ? TlbRight.readUser | TlbRight.executeUser : TlbRight.readUser;

@@ -7,7 +7,7 @@ import { createMachine } from "../../src/vm/machine.ts";
 const CODE = 0x10000;
 const PAGING = 0x80000000;
 const TICKS = 50;
-const LIMIT = 100_000;
+const LIMIT = 20_000;
 
 const code = (write: (g: GuestBuilder) => GuestBuilder): GuestBoot =>
   bootProgram(write(new GuestBuilder({ origin: CODE }).mov("esp", 0x9000)).build());
@@ -79,7 +79,7 @@ const GUESTS: Readonly<Record<string, Hostile>> = {
   "loops for ever with interrupts off": {
     boot: code((g) => g.cli().label("spin").jmp("spin")),
     ends: ["killed"],
-    reason: /instruction limit of 100000 reached at eip 0x1000[67]/,
+    reason: /instruction limit of 20000 reached at eip 0x1000[67]/,
   },
   "halts with interrupts off": {
     boot: code((g) => g.cli().hlt()),
