@@ -1,5 +1,6 @@
 import { describeEnvelope, formatCauseTree } from "../../src/bus/cause-tree.ts";
 import type { Envelope } from "../../src/bus/envelope.ts";
+import { KVM_TRACEPOINTS } from "../../src/bus/kvm-tracepoints.ts";
 import type { Message } from "../../src/bus/messages/index.ts";
 import type { Machine } from "../../src/vm/machine.ts";
 
@@ -40,7 +41,7 @@ export const drawFlow = (flow: Flow): string => formatCauseTree(flow);
 /** Of facts of one kind in a row that are drawn one by one. */
 const FEW = 3;
 
-/** As `drawFlow`, with the fourth and further facts of a kind, set off by the same message, only counted. */
+/** As `drawFlow`, with the fourth and further facts of a kind, set off by the same message, only counted, and KVM's tracepoints named. */
 export function drawBriefly(flow: Flow): string {
   const kindOf = ({ cause, receiver, message }: Envelope<Message>) =>
     receiver === null ? `${cause} ${message.type}` : undefined;
@@ -57,7 +58,8 @@ export function drawBriefly(flow: Flow): string {
     hide: (envelope) => (places.get(envelope) ?? 0) > FEW,
     describe: (envelope) => {
       const more = (counts.get(kindOf(envelope) ?? "") ?? 0) - FEW;
-      const line = describeEnvelope(envelope);
+      const tracepoint = KVM_TRACEPOINTS[envelope.message.type];
+      const line = `${describeEnvelope(envelope)}${tracepoint === undefined ? "" : `  [${tracepoint}]`}`;
       return more > 0 && places.get(envelope) === FEW ? `${line}  … and ${more} more` : line;
     },
   });

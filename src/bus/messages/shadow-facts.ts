@@ -24,15 +24,15 @@ interface OfLeaf<Type extends string> {
   readonly hi: number;
 }
 
-/** Fact, from ShadowManager: a shadow page was made. */
+/** Fact, from ShadowManager: a shadow page was made. (KVM's tracepoint kvm_mmu_get_page.) */
 export type ShadowCreated = OfPage<"shadow.created">;
-/** Fact, from ShadowManager: a shadow page was taken out of use; nothing leads to it, and it is freed once every TLB is flushed (a root: once no vcpu uses it). */
+/** Fact, from ShadowManager: a shadow page was taken out of use; nothing leads to it, and it is freed once every TLB is flushed (a root: once no vcpu uses it). (kvm_mmu_prepare_zap_page.) */
 export type ShadowZapped = OfPage<"shadow.zapped">;
 /** Fact, from ShadowManager: a shadow page's frame has gone back to the pool. */
 export type ShadowFreed = OfPage<"shadow.freed">;
-/** Fact, from ShadowManager: the guest may write the table behind this page without leaving; the shadow may lag behind it until the next point of synchronisation. */
+/** Fact, from ShadowManager: the guest may write the table behind this page without leaving; the shadow may lag behind it until the next point of synchronisation. (kvm_mmu_unsync_page.) */
 export type ShadowUnsynced = OfPage<"shadow.unsynced">;
-/** Fact, from ShadowManager: a page that was out of step agrees with its guest table again. */
+/** Fact, from ShadowManager: a page that was out of step agrees with its guest table again. (kvm_mmu_sync_page.) */
 export type ShadowResynced = OfPage<"shadow.resynced">;
 
 /** Fact, from ShadowManager: entry `g` of an upper page now leads to this page. */
