@@ -1,5 +1,6 @@
 /** The flags of all scenarios, from one place. */
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import type { MessageFamily } from "../../src/bus/messages/index.ts";
 import { PAGER_NAMES, type PagerName } from "../../src/mmu/pager.ts";
 import { type FloodPolicy, type KvmOptions, MINIMUM_BUDGET } from "../../src/mmu/shadow/kvm/options.ts";
 import { PTE_LIST_KINDS } from "../../src/mmu/shadow/kvm/pte-lists.ts";
@@ -179,9 +180,7 @@ function commonSettings(values: Readonly<Record<string, unknown>>): CommonSettin
     kvm: kvmOptions(text),
     memoryMiB: memoryOf(text("memory")),
     maxInstructions: limit === undefined ? Number.POSITIVE_INFINITY : countOf("max-instructions", limit),
-    trace: text("trace")
-      ?.split(",")
-      .filter((family) => family !== ""),
+    trace: familiesOf(text("trace")),
     inspect: inspect === undefined ? undefined : portOf(inspect),
     json: values["json"] === true,
   };
@@ -233,6 +232,32 @@ export function oneOf<const Word extends string>(flag: string, text: string, wor
   const word = words.find((known) => known === text);
   if (word === undefined) throw new UsageError(`--${flag} takes ${words.join(", ")}, not "${text}"`);
   return word;
+}
+
+/** Every family of messages; the compiler sees to it that none is missing. */
+const FAMILIES: Readonly<Record<MessageFamily, true>> = {
+  clock: true,
+  console: true,
+  cpu: true,
+  dirty: true,
+  host: true,
+  intr: true,
+  io: true,
+  irq: true,
+  mmio: true,
+  mmu: true,
+  sched: true,
+  shadow: true,
+  tlb: true,
+  trap: true,
+  vm: true,
+};
+
+function familiesOf(text: string | undefined): readonly string[] | undefined {
+  return text
+    ?.split(",")
+    .filter((family) => family !== "")
+    .map((family) => oneOf("trace", family, Object.keys(FAMILIES)));
 }
 
 function memoryOf(text: string | undefined): number {

@@ -60,13 +60,14 @@ describe("the flags of scenarios", () => {
 
   it.each([
     [["--colour"], /unknown option '--colour'/i],
-    [["--pager", "ept"], /unknown pager "ept"; there are: bare, vtlb/],
+    [["--pager", "ept"], /unknown pager "ept"; there are: bare, vtlb\b/],
     [["--pager"], /argument missing/],
     [["--memory", "lots"], /--memory takes MiB from 1 to 3072/],
     [["--memory", "0"], /--memory/],
     [["--memory", "4G"], /--memory/],
     [["--max-instructions", "-1"], /--max-instructions|ambiguous/],
     [["--max-instructions", "0.5"], /whole number above 0, not "0.5"/],
+    [["--trace=cpu,gpu"], /--trace takes clock, .*vm, not "gpu"/],
     [["--inspect=0"], /port from 1 to 65535/],
     [["--json=yes"], /does not take an argument/],
     [["operand"], /unexpected argument/i],
