@@ -68,7 +68,8 @@ export function kvmFigures(vm: Vm): KvmFigures {
 
 function count(histogram: Map<string, number>, length: number): void {
   const power = 2 ** Math.floor(Math.log2(length));
-  const name = length <= COUNTED_SINGLY ? String(length) : `${power}..${2 * power - 1}`;
+  const from = Math.max(power, COUNTED_SINGLY + 1);
+  const name = length <= COUNTED_SINGLY ? String(length) : `${from}..${2 * power - 1}`;
   histogram.set(name, (histogram.get(name) ?? 0) + 1);
 }
 
