@@ -9,7 +9,7 @@ import type { VmOptions } from "../../src/vm/options.ts";
 type Kvm = NonNullable<VmOptions["kvm"]>;
 
 /** Boots, forks and executes, and switches off. */
-const STORM = "i=0; while [ $i -lt 60 ]; do /bin/busybox true; i=$((i+1)); done";
+const STORM = "i=0; while [ $i -lt 20 ]; do /bin/busybox true; i=$((i+1)); done";
 const DONE = /UMBRA-DONE rc=0/;
 const AUDIT_EXITS = 1000;
 
