@@ -26,6 +26,8 @@ export interface MmuParts {
   readonly contextActor: string;
   /** The ShadowManager does stores for the guest (`shadow.write`). */
   readonly emulatesStores: boolean;
+  /** Told of each fault that is the guest's own, of which the ShadowManager hears nothing. */
+  readonly reflected?: () => void;
 }
 
 /** The MMU of one vcpu as an actor: walks the guest's tables, and asks the shadow or a device to act. */
@@ -72,6 +74,7 @@ export function addMmu(stage: Stage, parts: MmuParts) {
       reflect: ({ event }) => {
         const { errorCode } = walk as GuestWalk & { kind: "fault" };
         const cr2 = (event as MmuFault).gva;
+        parts.reflected?.();
         self.post(SWITCHER, {
           type: "trap.inject",
           vcpu,

@@ -72,6 +72,7 @@ export function buildPlant(parts: PlantParts): Plant {
     memory,
     contextActor: kvm ? addresses.roots : addresses.shadow,
     emulatesStores: kvm,
+    ...(kvm && { reflected: () => pager.faultReflected() }),
   });
   if (kvm) {
     addKvmShadowManager(stage, { addresses, pager, facts: parts.facts, eip: parts.eip });
