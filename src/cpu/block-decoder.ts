@@ -20,6 +20,13 @@ export class BlockDecoder {
   private readonly joined = new Uint8Array(32);
   private lastHost = 0;
   private lastSecond = -1;
+  /** What the scratch area holds: host byte (0 nothing), second page, mode, limit. */
+  private scratchHost = 0;
+  private scratchSecond = -1;
+  private scratchMode = 0;
+  private scratchLimit = 0;
+  /** Generation of the cache: once that is cleared, nobody watches the frame for writes. */
+  private scratchGeneration = -1;
   private readonly stale: number;
 
   /** `features`: CPUID leaf 1 EDX; opcodes of features that it lacks are undefined. */
@@ -79,9 +86,27 @@ export class BlockDecoder {
   /** The block found or decoded last, decoded anew into the scratch area with at most `limit` instructions. */
   cutShort(limit: number): number {
     const mode = this.state.get(L.MODE);
+    // An instruction that leaves the guest is begun again and again with a limit of one.
+    if (
+      this.scratchHost === this.lastHost &&
+      this.scratchLimit === limit &&
+      this.scratchMode === mode &&
+      this.scratchSecond === this.lastSecond &&
+      this.scratchGeneration === this.cache.generation
+    )
+      return L.SCRATCH_BASE;
+    this.decodeShort(limit, mode);
+    return L.SCRATCH_BASE;
+  }
+
+  private decodeShort(limit: number, mode: number): void {
+    this.scratchHost = this.lastHost;
+    this.scratchSecond = this.lastSecond;
+    this.scratchMode = mode;
+    this.scratchLimit = limit;
+    this.scratchGeneration = this.cache.generation;
     if (this.lastSecond >= 0) this.translateJoined(this.lastHost, this.lastSecond, L.SCRATCH_BASE, mode);
     else this.translator.translate(this.lastHost, this.lastHost & 0xfff, L.SCRATCH_BASE, mode, limit);
-    return L.SCRATCH_BASE;
   }
 
   /** The block found or decoded last is an instruction that crosses into the next page. */
@@ -94,8 +119,8 @@ export class BlockDecoder {
    * end at or before EIP `last`. `eip` is where it begins.
    */
   firstWithin(eip: number, last: number): number {
-    const block = this.cutShort(1);
-    return eip + this.translator.byteCount - 1 <= last ? block : 0;
+    this.decodeShort(1, this.state.get(L.MODE));
+    return eip + this.translator.byteCount - 1 <= last ? L.SCRATCH_BASE : 0;
   }
 
   /** Remembers in a branch that its target block, in the same frame, begins at `block`. */
@@ -148,8 +173,10 @@ export class BlockDecoder {
 
   /** Code of the frame that the scratch block came from was dropped: the scratch block must not go on either. */
   private dropScratch(frame: number): void {
-    const second = this.lastSecond >= 0 ? (this.lastSecond - L.PHYS_BASE) >>> 12 : -1;
-    if (frame !== (this.lastHost - L.PHYS_BASE) >>> 12 && frame !== second) return;
+    const second = this.scratchSecond >= 0 ? (this.scratchSecond - L.PHYS_BASE) >>> 12 : -1;
+    if (this.scratchHost === 0 || (frame !== (this.scratchHost - L.PHYS_BASE) >>> 12 && frame !== second))
+      return;
+    this.scratchHost = 0;
     for (let k = 0; k < MAX_BLOCK_OPS; k++)
       this.state.u32[(L.SCRATCH_BASE + k * Op.OP_SIZE + Op.OP_HANDLER) >> 2] = this.stale;
   }
