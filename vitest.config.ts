@@ -1,9 +1,10 @@
 import { defineConfig } from "vitest/config";
 
-const LINUX_TESTS = "test/**/*.linux.test.ts";
+/** Real guests, and what takes ten seconds or more without being one. */
+const LONG_TESTS = ["test/**/*.linux.test.ts", "test/**/*.long.test.ts"];
 const MINUTE_MS = 60_000;
 
-/** `quick` needs no downloads; `linux` boots real guests, one after the other. */
+/** `quick` needs no downloads; `linux` boots real guests and does what takes long, one after the other. */
 export default defineConfig({
   test: {
     projects: [
@@ -11,14 +12,14 @@ export default defineConfig({
         test: {
           name: "quick",
           include: ["test/**/*.test.ts"],
-          exclude: [LINUX_TESTS, "node_modules/**"],
+          exclude: [...LONG_TESTS, "node_modules/**"],
           testTimeout: 20_000,
         },
       },
       {
         test: {
           name: "linux",
-          include: [LINUX_TESTS],
+          include: LONG_TESTS,
           testTimeout: 15 * MINUTE_MS,
           hookTimeout: 15 * MINUTE_MS,
           fileParallelism: false,
