@@ -38,6 +38,7 @@ export function addMmu(stage: Stage, parts: MmuParts) {
     write: false,
     user: false,
     fetch: false,
+    guarded: false,
   };
   let walk: GuestWalk | undefined;
   /** The access that may have to be done for the guest. */
@@ -69,6 +70,7 @@ export function addMmu(stage: Stage, parts: MmuParts) {
         access.write = (errorCode & PageFault.write) !== 0;
         access.user = (errorCode & PageFault.user) !== 0;
         access.fetch = (errorCode & PageFault.fetch) !== 0;
+        access.guarded = (errorCode & PageFault.guarded) !== 0;
         walk = walker.walk(access as GuestAccess, paging);
       },
       reflect: ({ event }) => {

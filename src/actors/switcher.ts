@@ -30,7 +30,7 @@ import type { Stage } from "./stage.ts";
 
 /** Bits whose change makes translations stale (Intel SDM vol. 3, 4.10.4.1). */
 const CR0_PAGING = Cr0.PE | Cr0.PG | Cr0.WP;
-const CR4_PAGING = Cr4.PSE | Cr4.PAE | Cr4.PGE;
+const CR4_PAGING = Cr4.PSE | Cr4.PAE | Cr4.PGE | Cr4.SMEP | Cr4.SMAP;
 const EFER_MSR = 0xc0000080;
 
 /** A vcpu with what the Switcher posts to on its behalf. */

@@ -7,7 +7,7 @@ import type { HardwareWalker } from "../mmu/hardware-walker.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { LinearMemory } from "./core.ts";
 import * as L from "./layout.ts";
-import type { CpuState } from "./state.ts";
+import { type CpuState, Cr0, Cr4, Flag } from "./state.ts";
 import { type Tlb, TlbRight } from "./tlb.ts";
 
 /** What came of translating: a byte index into the WebAssembly memory, or one of these. */
@@ -31,6 +31,8 @@ export class CpuMemory implements LinearMemory {
   private readonly walker: HardwareWalker;
   private readonly monitor: AccessMonitor;
   private codeCache!: CodeCache;
+  /** The access under way is the processor's own (descriptor tables, TSS, inner stacks): EFLAGS.AC does not lift SMAP for it. */
+  private implicit = false;
 
   constructor(state: CpuState, tlb: Tlb, walker: HardwareWalker, monitor: AccessMonitor) {
     this.u32 = state.u32;
@@ -48,6 +50,11 @@ export class CpuMemory implements LinearMemory {
 
   /** Byte index for an access that stays in one page, or UNBACKED or REFUSED (walker fields say why). access: 0 read, 1 write, 2 fetch. */
   resolve(linear: number, access: number, user: boolean): number {
+    this.implicit = false;
+    return this.translate(linear, access, user);
+  }
+
+  private translate(linear: number, access: number, user: boolean): number {
     const u = this.u32;
     const page = (linear & 0xfffff000) >>> 0;
     const at = (L.TLB_BASE + ((linear >>> 12) & (L.TLB_ENTRIES - 1)) * L.TLB_ENTRY_SIZE) >> 2;
@@ -59,17 +66,10 @@ export class CpuMemory implements LinearMemory {
   private walk(linear: number, access: number, user: boolean): number {
     const w = this.walker;
     const u = this.u32;
-    if (
-      !w.translate(
-        linear >>> 0,
-        access,
-        user,
-        u[L.CR0 >> 2] as number,
-        u[L.CR3 >> 2] as number,
-        u[L.CR4 >> 2] as number,
-      )
-    )
-      return REFUSED;
+    const cr0 = u[L.CR0 >> 2] as number;
+    const cr4 = u[L.CR4 >> 2] as number;
+    const guarded = this.implicit || ((u[L.EFLAGS_REST >> 2] as number) & Flag.AC) === 0;
+    if (!w.translate(linear >>> 0, access, user, cr0, u[L.CR3 >> 2] as number, cr4, guarded)) return REFUSED;
     if (w.notBacked) return UNBACKED;
     const host = L.PHYS_BASE + ((w.hpa & 0xfffff000) >>> 0);
     let rights: number = TlbRight.readSupervisor;
@@ -79,58 +79,82 @@ export class CpuMemory implements LinearMemory {
       if (w.supervisorWritable) rights |= TlbRight.writeSupervisor;
       if (w.userWritable) rights |= TlbRight.writeUser;
     }
+    // Whether the supervisor may use a user's page must then be asked each time: it changes with EFLAGS.AC.
+    if (w.usersPage && (cr4 & (Cr4.SMEP | Cr4.SMAP)) !== 0 && (cr0 & Cr0.PG) !== 0) {
+      if (cr4 & Cr4.SMAP) rights &= ~(TlbRight.readSupervisor | TlbRight.writeSupervisor);
+      if (cr4 & Cr4.SMEP) rights &= ~TlbRight.executeSupervisor;
+    }
     this.tlb.fill(linear, host, rights, w.global, w.pageShift);
     return host + (linear & 0xfff);
   }
 
   /** A load of generated code that the TLB did not serve. `forWrite`: the instruction will store there too. */
   load(linear: number, size: number, forWrite: boolean, user: boolean): number {
+    this.implicit = false;
+    return this.loadAny(linear, size, forWrite, user);
+  }
+
+  private loadAny(linear: number, size: number, forWrite: boolean, user: boolean): number {
     if ((linear & 0xfff) + size > 4096) return this.loadAcross(linear, size, forWrite, user);
-    const host = this.resolve(linear, forWrite ? 1 : 0, user);
+    const host = this.translate(linear, forWrite ? 1 : 0, user);
     if (host >= 0) return this.get(host, size);
     // What is tried is a read, although it needs the right to write.
     return this.answered(host, linear, 0, size, 0);
   }
 
   store(linear: number, value: number, size: number, user: boolean): void {
+    this.implicit = false;
+    this.storeAny(linear, value, size, user);
+  }
+
+  private storeAny(linear: number, value: number, size: number, user: boolean): void {
     if ((linear & 0xfff) + size > 4096) {
       this.storeAcross(linear, value, size, user);
       return;
     }
-    const host = this.resolve(linear, 1, user);
+    const host = this.translate(linear, 1, user);
     if (host >= 0) this.put(host, value, size);
     else this.answered(host, linear, 1, size, value);
   }
 
   read8(linear: number, supervisor: boolean): number {
-    return this.load(linear >>> 0, 1, false, !supervisor && this.userMode);
+    this.implicit = supervisor;
+    return this.loadAny(linear >>> 0, 1, false, !supervisor && this.userMode);
   }
   read16(linear: number, supervisor: boolean): number {
-    return this.load(linear >>> 0, 2, false, !supervisor && this.userMode);
+    this.implicit = supervisor;
+    return this.loadAny(linear >>> 0, 2, false, !supervisor && this.userMode);
   }
   read32(linear: number, supervisor: boolean): number {
-    return this.load(linear >>> 0, 4, false, !supervisor && this.userMode) >>> 0;
+    this.implicit = supervisor;
+    return this.loadAny(linear >>> 0, 4, false, !supervisor && this.userMode) >>> 0;
   }
   write8(linear: number, value: number, supervisor: boolean): void {
-    this.store(linear >>> 0, value, 1, !supervisor && this.userMode);
+    this.implicit = supervisor;
+    this.storeAny(linear >>> 0, value, 1, !supervisor && this.userMode);
   }
   write16(linear: number, value: number, supervisor: boolean): void {
-    this.store(linear >>> 0, value, 2, !supervisor && this.userMode);
+    this.implicit = supervisor;
+    this.storeAny(linear >>> 0, value, 2, !supervisor && this.userMode);
   }
   write32(linear: number, value: number, supervisor: boolean): void {
-    this.store(linear >>> 0, value, 4, !supervisor && this.userMode);
+    this.implicit = supervisor;
+    this.storeAny(linear >>> 0, value, 4, !supervisor && this.userMode);
   }
 
   probeWrite(linear: number, sizeBytes: number, supervisor: boolean): void {
+    this.implicit = supervisor;
     this.probe(linear >>> 0, sizeBytes, 1, !supervisor && this.userMode);
   }
   probeRead(linear: number, sizeBytes: number, supervisor: boolean): void {
+    this.implicit = supervisor;
     this.probe(linear >>> 0, sizeBytes, 0, !supervisor && this.userMode);
   }
 
   direct(linear: number, write: boolean, supervisor: boolean): number {
+    this.implicit = supervisor;
     const user = !supervisor && this.userMode;
-    const host = this.resolve(linear >>> 0, write ? 1 : 0, user);
+    const host = this.translate(linear >>> 0, write ? 1 : 0, user);
     if (host < 0) return -1;
     if (write && this.codeCache.holdsCode((host - L.PHYS_BASE) >>> 12)) return -1;
     return host;
@@ -144,7 +168,7 @@ export class CpuMemory implements LinearMemory {
   private probe(linear: number, size: number, access: number, user: boolean): void {
     const last = linear + size - 1;
     for (let at = linear; ; at = (at & 0xfffff000) + 4096) {
-      if (this.resolve(at >>> 0, access, user) === REFUSED)
+      if (this.translate(at >>> 0, access, user) === REFUSED)
         this.monitor.refused(at >>> 0, this.walker.errorCode, access, 0, 0);
       if ((at & 0xfffff000) >>> 0 === (last & 0xfffff000) >>> 0) return;
     }
@@ -165,7 +189,7 @@ export class CpuMemory implements LinearMemory {
     this.probe(linear, size, forWrite ? 1 : 0, user);
     let value = 0;
     for (let k = 0; k < size; k++) {
-      const byte = this.load((linear + k) >>> 0, 1, forWrite, user);
+      const byte = this.loadAny((linear + k) >>> 0, 1, forWrite, user);
       value |= byte << (8 * k);
     }
     return value;
@@ -173,7 +197,7 @@ export class CpuMemory implements LinearMemory {
 
   private storeAcross(linear: number, value: number, size: number, user: boolean): void {
     this.probe(linear, size, 1, user);
-    for (let k = 0; k < size; k++) this.store((linear + k) >>> 0, (value >>> (8 * k)) & 0xff, 1, user);
+    for (let k = 0; k < size; k++) this.storeAny((linear + k) >>> 0, (value >>> (8 * k)) & 0xff, 1, user);
   }
 
   /** Reads at a byte index that `resolve` gave, inside one page. */

@@ -37,7 +37,19 @@ export const Cr0 = {
   PG: 1 << 31,
 } as const;
 
-export const Cr4 = { VME: 1, PVI: 2, TSD: 4, DE: 8, PSE: 16, PAE: 32, MCE: 64, PGE: 128, PCE: 256 } as const;
+export const Cr4 = {
+  VME: 1,
+  PVI: 2,
+  TSD: 4,
+  DE: 8,
+  PSE: 16,
+  PAE: 32,
+  MCE: 64,
+  PGE: 128,
+  PCE: 256,
+  SMEP: 1 << 20,
+  SMAP: 1 << 21,
+} as const;
 
 /** IA32_EFER (MSR C000_0080): SYSCALL, long mode enabled and active, execute-disable. */
 export const Efer = { SCE: 1 << 0, LME: 1 << 8, LMA: 1 << 10, NXE: 1 << 11 } as const;

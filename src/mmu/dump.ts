@@ -1,5 +1,5 @@
 import { PAGE_SHIFT, PAGE_SIZE } from "./address.ts";
-import { ALL_RIGHTS, frameOf, NO_EXECUTE, type PagingFormat, Pte, Right } from "./format.ts";
+import { ALL_RIGHTS, frameIn, frameOf, NO_EXECUTE, type PagingFormat, Pte, Right } from "./format.ts";
 
 /** Reads the 32-bit word at a physical address (guest-physical for guest tables, host-physical for shadow tables). */
 export type EntryReader = (address: number) => number;
@@ -60,7 +60,7 @@ function descend(
       descend(format, read, depth + 1, frameOf(entry, entryHigh, PAGE_SHIFT), at, combined, visit);
       continue;
     }
-    const frame = frameOf(entry, entryHigh, level.shift);
+    const frame = frameIn(level, isLarge, entry, entryHigh);
     visit({ gva: at, sizeBytes: 2 ** level.shift, frame, entry, entryHigh, rights: combined });
   }
 }

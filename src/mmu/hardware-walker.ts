@@ -10,22 +10,26 @@ import { NO_FRAME, PAGE_SHIFT, PAGE_SIZE } from "./address.ts";
 import {
   HIGH_FRAME_MASK,
   LARGE_FRAME_MASK,
-  LARGE_PDE_RESERVED,
   LONG_HIGH_RESERVED,
+  largeFrame36,
+  largePdeReserved,
   NO_EXECUTE,
   PAE_HIGH_RESERVED,
-  PAGE_1G_RESERVED,
-  PAGE_2M_RESERVED,
+  PagingFeature,
   PDPTE_HIGH_RESERVED,
   PDPTE_RESERVED,
-  PTE_RESERVED,
   Pte,
+  page1gReserved,
+  page2mReserved,
+  pteReserved,
 } from "./format.ts";
 import type { WriteHook } from "./guest-memory.ts";
 import type { MachineMemory } from "./machine-memory.ts";
 import { type HardwarePaging, PageFault } from "./pager.ts";
 
 const ALL_RIGHTS = Pte.writable | Pte.user;
+/** Of a shadow's 4 MiB entries: PSE-36, no PAT. */
+const SHADOW_LARGE_RESERVED = largePdeReserved(PagingFeature.pse36);
 const ONES = -1;
 /** Place of an entry that lies in memory that does not exist. */
 const NOWHERE = -1;
@@ -51,6 +55,16 @@ export class HardwareWalker {
   #frameMap: Int32Array | undefined = EMPTY;
   /** Of the walk through 8-byte entries under way: word index of the entry of each level. */
   readonly #steps = new Int32Array(TOP_LEVEL + 1);
+  /** Of the access under way: SMEP or SMAP keeps it from users' pages. */
+  #keptFromUsers = false;
+  /** Its error code, W/R, U/S and, as far as the format of the tables does not decide, I/D. */
+  #tried = 0;
+  /** By the processor's features: reserved bits of entries. */
+  readonly #largePdeReserved: number;
+  readonly #pteReserved: number;
+  readonly #page2mReserved: number;
+  readonly #page1gReserved: number;
+  readonly #pse36: boolean;
 
   /** After `true`, when not notBacked: host-physical address of the 4 KiB page that holds the address. */
   hpa = 0;
@@ -64,6 +78,8 @@ export class HardwareWalker {
   userWritable = false;
   /** User accesses are allowed. */
   user = false;
+  /** The page is a user's, for SMEP and SMAP: as `user`, or lent to the supervisor. */
+  usersPage = false;
   /** Instructions may be fetched (by users: if `user` too). */
   executable = false;
   /** D is set in the leaf: a write needs no further walk, so the write tag may be filled. */
@@ -78,7 +94,13 @@ export class HardwareWalker {
   /** Called after A or D was set in a table: that frame could hold decoded code. */
   onWrite: WriteHook = () => {};
 
-  constructor(memory: MachineMemory) {
+  /** `features`: CPUID leaf 1 EDX of the processor. Shadow tables follow their own rules (SHADOW_FORMATS). */
+  constructor(memory: MachineMemory, features = 0) {
+    this.#largePdeReserved = largePdeReserved(features);
+    this.#pteReserved = pteReserved(features);
+    this.#page2mReserved = page2mReserved(features);
+    this.#page1gReserved = page1gReserved(features);
+    this.#pse36 = (features & PagingFeature.pse36) !== 0;
     this.#words = memory.i32;
     this.#frames = memory.frames;
     this.#registers = new Int32Array(memory.memory.buffer, 0, L.STATE_SIZE >> 2);
@@ -116,21 +138,45 @@ export class HardwareWalker {
   }
 
   /**
-   * Walks for one access. `access`: 0 read, 1 write, 2 fetch. CR0, CR3 and CR4 are the vcpu's; a shadow takes none of them. `linear`
-   * has 32 bits, for 4-level tables 48. True: allowed, see the fields. False: page fault with `errorCode`; no entry was changed.
+   * Walks for one access. `access`: 0 read, 1 write, 2 fetch. CR0, CR3 and CR4 are the vcpu's; a shadow takes SMEP and SMAP of them. `linear`
+   * has 32 bits, for 4-level tables 48. `guarded`: SMAP, where it is on, applies to this access. True: allowed, see the fields. False:
+   * page fault with `errorCode`; no entry was changed.
    */
-  translate(linear: number, access: number, user: boolean, cr0: number, cr3: number, cr4: number): boolean {
+  translate(
+    linear: number,
+    access: number,
+    user: boolean,
+    cr0: number,
+    cr3: number,
+    cr4: number,
+    guarded = false,
+  ): boolean {
     const paging = this.#paging;
+    let tried = (access === 1 ? PageFault.write : 0) | (user ? PageFault.user : 0);
+    this.#keptFromUsers = false;
+    if ((cr4 & (Cr4.SMEP | Cr4.SMAP)) !== 0 && (cr0 & Cr0.PG) !== 0) {
+      if (access === 2) {
+        if ((cr4 & Cr4.SMEP) !== 0) {
+          this.#keptFromUsers = !user;
+          tried |= PageFault.fetch;
+        }
+      } else if (guarded && !user && (cr4 & Cr4.SMAP) !== 0) {
+        this.#keptFromUsers = true;
+        tried |= PageFault.guarded;
+      }
+    }
+    this.#tried = tried;
+    const write = access === 1;
     if (paging.mode === "shadow") {
-      if (paging.format === "32-bit")
-        return this.#walkShadow(linear, access === 1, user, paging.root, paging.writeProtect);
+      const { root, writeProtect } = paging;
+      if (paging.format === "32-bit") return this.#walkShadow(linear, write, user, root, writeProtect);
       if (paging.format === "PAE")
-        return this.#walkPae(linear, access, user, paging.writeProtect, this.#shadowPdptes, true, true);
-      return this.#walkWide(linear, access, user, paging.writeProtect, TOP_LEVEL, paging.root, 0, true, true);
+        return this.#walkPae(linear, access, user, writeProtect, this.#shadowPdptes, true, true);
+      return this.#walkWide(linear, access, user, writeProtect, TOP_LEVEL, root, 0, true, true);
     }
     if ((cr0 & Cr0.PG) === 0) return this.#identity(linear);
     const wp = (cr0 & Cr0.WP) !== 0;
-    if ((cr4 & Cr4.PAE) === 0) return this.#walkGuest(linear, access === 1, user, wp, cr3, cr4);
+    if ((cr4 & Cr4.PAE) === 0) return this.#walkGuest(linear, write, user, wp, cr3, cr4);
     const efer = this.#registers[L.EFER >> 2] as number;
     const nxe = (efer & Efer.NXE) !== 0;
     const pge = (cr4 & Cr4.PGE) !== 0;
@@ -149,25 +195,24 @@ export class HardwareWalker {
     const pse = (cr4 & Cr4.PSE) !== 0;
     const pdeAt = this.#guestEntry(cr3, linear >>> 22);
     const pde = pdeAt === NOWHERE ? ONES : (words[pdeAt] as number);
-    if ((pde & Pte.present) === 0) return this.#refuse(0, write, user);
+    if ((pde & Pte.present) === 0) return this.#refuse(0);
     if (pse && (pde & Pte.large) !== 0) {
-      if ((pde & LARGE_PDE_RESERVED) !== 0)
-        return this.#refuse(PageFault.present | PageFault.reserved, write, user);
-      if (!permits(pde, write, user, wp)) return this.#refuse(PageFault.present, write, user);
+      if ((pde & this.#largePdeReserved) !== 0) return this.#refuse(PageFault.present | PageFault.reserved);
+      if (!this.#permits(pde, pde & Pte.user, write, user, wp)) return this.#refuse(PageFault.present);
       const set = Pte.accessed | (write ? Pte.dirty : 0);
       if ((pde & set) !== set && pdeAt !== NOWHERE) this.#update(pdeAt, pde | set);
       const global = (pde & Pte.global) !== 0 && (cr4 & Cr4.PGE) !== 0;
       this.#grant(pde, wp, user, write || (pde & Pte.dirty) !== 0, global, 22);
-      this.#guestFrame(((pde & LARGE_FRAME_MASK) | (linear & ~LARGE_FRAME_MASK)) >>> PAGE_SHIFT, linear);
+      const first = this.#pse36 ? largeFrame36(pde) : (pde & LARGE_FRAME_MASK) >>> PAGE_SHIFT;
+      this.#guestFrame(first | ((linear >>> PAGE_SHIFT) & 0x3ff), linear);
       return true;
     }
     const pteAt = this.#guestEntry(pde, (linear >>> PAGE_SHIFT) & 0x3ff);
     const pte = pteAt === NOWHERE ? ONES : (words[pteAt] as number);
-    if ((pte & Pte.present) === 0) return this.#refuse(0, write, user);
-    if (pse && (pte & PTE_RESERVED) !== 0)
-      return this.#refuse(PageFault.present | PageFault.reserved, write, user);
+    if ((pte & Pte.present) === 0) return this.#refuse(0);
+    if (pse && (pte & this.#pteReserved) !== 0) return this.#refuse(PageFault.present | PageFault.reserved);
     const rights = pde & pte;
-    if (!permits(rights, write, user, wp)) return this.#refuse(PageFault.present, write, user);
+    if (!this.#permits(rights, rights & Pte.user, write, user, wp)) return this.#refuse(PageFault.present);
     if ((pde & Pte.accessed) === 0 && pdeAt !== NOWHERE) this.#update(pdeAt, pde | Pte.accessed);
     const set = Pte.accessed | (write ? Pte.dirty : 0);
     // Read again: a directory that is its own table (a recursive slot) has just had A set in this very entry.
@@ -182,23 +227,22 @@ export class HardwareWalker {
     const words = this.#words;
     const pdeAt = this.#machineEntry(root, linear >>> 22);
     const pde = pdeAt === NOWHERE ? ONES : (words[pdeAt] as number);
-    if ((pde & Pte.present) === 0) return this.#refuse(0, write, user);
+    if ((pde & Pte.present) === 0) return this.#refuse(0);
     let leafAt = pdeAt;
     let leaf = pde;
     let rights = pde;
     const large = (pde & Pte.large) !== 0;
     if (large) {
-      if ((pde & LARGE_PDE_RESERVED) !== 0)
-        return this.#refuse(PageFault.present | PageFault.reserved, write, user);
+      if ((pde & SHADOW_LARGE_RESERVED) !== 0) return this.#refuse(PageFault.present | PageFault.reserved);
     } else {
       leafAt = this.#machineEntry(pde, (linear >>> PAGE_SHIFT) & 0x3ff);
       leaf = leafAt === NOWHERE ? ONES : (words[leafAt] as number);
-      if ((leaf & Pte.present) === 0) return this.#refuse(0, write, user);
-      if ((leaf & PTE_RESERVED) !== 0)
-        return this.#refuse(PageFault.present | PageFault.reserved, write, user);
+      if ((leaf & Pte.present) === 0) return this.#refuse(0);
+      if ((leaf & Pte.large) !== 0) return this.#refuse(PageFault.present | PageFault.reserved);
       rights &= leaf;
     }
-    if (!permits(rights, write, user, wp)) return this.#refuse(PageFault.present, write, user);
+    if (!this.#permits(rights, (rights & Pte.user) | (leaf & Pte.lent), write, user, wp))
+      return this.#refuse(PageFault.present);
     if ((pde & Pte.accessed) === 0 && pdeAt !== NOWHERE) this.#update(pdeAt, pde | Pte.accessed);
     const set = Pte.accessed | (write ? Pte.dirty : 0);
     if ((leaf & set) !== set && leafAt !== NOWHERE) this.#update(leafAt, (words[leafAt] as number) | set);
@@ -210,9 +254,8 @@ export class HardwareWalker {
       (leaf & Pte.global) !== 0,
       large ? 22 : PAGE_SHIFT,
     );
-    const frame = large
-      ? ((leaf & LARGE_FRAME_MASK) | (linear & ~LARGE_FRAME_MASK)) >>> PAGE_SHIFT
-      : leaf >>> PAGE_SHIFT;
+    if ((leaf & Pte.lent) !== 0) this.usersPage = true;
+    const frame = large ? largeFrame36(leaf) | ((linear >>> PAGE_SHIFT) & 0x3ff) : leaf >>> PAGE_SHIFT;
     this.#machineFrame(frame, linear, (leaf & Pte.unbacked) !== 0);
     return true;
   }
@@ -229,7 +272,7 @@ export class HardwareWalker {
   ): boolean {
     const pointer = (linear >>> 30) << 1;
     const low = pdptes[pointer] as number;
-    if ((low & Pte.present) === 0) return this.#refuseWide(0, access, user, nxe);
+    if ((low & Pte.present) === 0) return this.#refuseWide(0, access, nxe);
     const high = pdptes[pointer + 1] as number;
     return this.#walkWide(linear, access, user, wp, DIRECTORY_LEVEL, low, high, nxe, pge);
   }
@@ -254,6 +297,7 @@ export class HardwareWalker {
       (top === DIRECTORY_LEVEL ? PAE_HIGH_RESERVED : LONG_HIGH_RESERVED) | (nxe ? 0 : NO_EXECUTE);
     let rights = ALL_RIGHTS;
     let forbidden = 0;
+    const shadow = this.#frameMap === undefined;
     let level = top;
     let shift = PAGE_SHIFT;
     for (;;) {
@@ -261,15 +305,15 @@ export class HardwareWalker {
       steps[level] = at;
       low = at === NOWHERE ? ONES : (words[at] as number);
       high = at === NOWHERE ? ONES : (words[at + 1] as number);
-      if ((low & Pte.present) === 0) return this.#refuseWide(0, access, user, nxe);
+      if ((low & Pte.present) === 0) return this.#refuseWide(0, access, nxe);
       let reserved = 0;
-      if (level === 1) reserved = PTE_RESERVED;
+      if (level === 1) reserved = shadow ? Pte.large : this.#pteReserved;
       else if ((low & Pte.large) !== 0) {
         shift = level === 2 ? 21 : 30;
-        reserved = level === 2 ? PAGE_2M_RESERVED : level === 3 ? PAGE_1G_RESERVED : Pte.large;
+        reserved = level === 2 ? this.#page2mReserved : level === 3 ? this.#page1gReserved : Pte.large;
       }
       if (((low & reserved) | (high & highReserved)) !== 0)
-        return this.#refuseWide(PageFault.present | PageFault.reserved, access, user, nxe);
+        return this.#refuseWide(PageFault.present | PageFault.reserved, access, nxe);
       rights &= low;
       forbidden |= high;
       if (level === 1 || shift !== PAGE_SHIFT) break;
@@ -277,8 +321,9 @@ export class HardwareWalker {
     }
     // Bit 63 without NXE has been refused as reserved.
     const executable = (forbidden & NO_EXECUTE) === 0;
-    if (!permits(rights, write, user, wp) || (access === 2 && !executable))
-      return this.#refuseWide(PageFault.present, access, user, nxe);
+    const lent = shadow ? low & Pte.lent : 0;
+    if (!this.#permits(rights, (rights & Pte.user) | lent, write, user, wp) || (access === 2 && !executable))
+      return this.#refuseWide(PageFault.present, access, nxe);
     // No step is NOWHERE: ones have reserved bits. Entries are read again: one that is its own table has just had A set.
     for (let l = top; l > level; l--) {
       const at = steps[l] as number;
@@ -291,6 +336,7 @@ export class HardwareWalker {
     const global = pge && (low & Pte.global) !== 0;
     this.#grant(rights, wp, user, write || (low & Pte.dirty) !== 0, global, shift);
     this.executable = executable;
+    if (lent !== 0) this.usersPage = true;
     const inPage = (1 << (shift - PAGE_SHIFT)) - 1;
     const frame = (wideFrame(low, high) & ~inPage) | ((linear >>> PAGE_SHIFT) & inPage);
     this.#wideFrameReached(frame, linear, (low & Pte.unbacked) !== 0);
@@ -318,8 +364,8 @@ export class HardwareWalker {
     this.gpa = frame * PAGE_SIZE + (linear & 0xfff);
   }
 
-  #refuseWide(reason: number, access: number, user: boolean, nxe: boolean): boolean {
-    return this.#refuse(reason | (access === 2 && nxe ? PageFault.fetch : 0), access === 1, user);
+  #refuseWide(reason: number, access: number, nxe: boolean): boolean {
+    return this.#refuse(access === 2 && nxe ? reason | PageFault.fetch : reason);
   }
 
   /** Word index of entry `index` of the table at guest-physical `table`. */
@@ -341,13 +387,13 @@ export class HardwareWalker {
     const mfn = gfn < p2m.length ? (p2m[gfn] as number) : NO_FRAME;
     this.notBacked = mfn === NO_FRAME;
     this.hpa = this.notBacked ? 0 : (mfn << PAGE_SHIFT) >>> 0;
-    this.gpa = ((gfn << PAGE_SHIFT) | (linear & 0xfff)) >>> 0;
+    this.gpa = gfn * PAGE_SIZE + (linear & 0xfff);
   }
 
   #machineFrame(frame: number, linear: number, unbacked: boolean): void {
     this.notBacked = unbacked || frame >= this.#frames;
     this.hpa = this.notBacked ? 0 : (frame << PAGE_SHIFT) >>> 0;
-    this.gpa = ((frame << PAGE_SHIFT) | (linear & 0xfff)) >>> 0;
+    this.gpa = frame * PAGE_SIZE + (linear & 0xfff);
   }
 
   #grant(
@@ -359,6 +405,7 @@ export class HardwareWalker {
     pageShift: number,
   ): void {
     this.user = (rights & Pte.user) !== 0;
+    this.usersPage = this.user;
     this.userWritable = (rights & ALL_RIGHTS) === ALL_RIGHTS;
     this.supervisorWritable = (rights & Pte.writable) !== 0 || !wp;
     this.writable = user ? this.userWritable : this.supervisorWritable;
@@ -368,9 +415,16 @@ export class HardwareWalker {
     this.pageShift = pageShift;
   }
 
-  #refuse(reason: number, write: boolean, user: boolean): boolean {
-    this.errorCode = reason | (write ? PageFault.write : 0) | (user ? PageFault.user : 0);
+  #refuse(reason: number): boolean {
+    this.errorCode = reason | this.#tried;
     return false;
+  }
+
+  /** `users`: not zero for a user's page. */
+  #permits(rights: number, users: number, write: boolean, user: boolean, wp: boolean): boolean {
+    if (user) return (rights & Pte.user) !== 0 && (!write || (rights & Pte.writable) !== 0);
+    if (this.#keptFromUsers && users !== 0) return false;
+    return !write || !wp || (rights & Pte.writable) !== 0;
   }
 
   #update(index: number, value: number): void {
@@ -390,9 +444,4 @@ function indexAt(level: number, linear: number, above: number): number {
   if (level === 2) return (linear >>> 21) & 0x1ff;
   if (level === 3) return ((above << 2) | (linear >>> 30)) & 0x1ff;
   return (above >>> 7) & 0x1ff;
-}
-
-function permits(rights: number, write: boolean, user: boolean, wp: boolean): boolean {
-  if (user) return (rights & Pte.user) !== 0 && (!write || (rights & Pte.writable) !== 0);
-  return !write || !wp || (rights & Pte.writable) !== 0;
 }

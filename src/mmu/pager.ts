@@ -4,8 +4,20 @@ import type { ShadowFormatName } from "./format.ts";
 export const PAGER_NAMES = ["bare", "vtlb", "kvm"] as const;
 export type PagerName = (typeof PAGER_NAMES)[number];
 
-/** Page-fault error code bits (Intel SDM vol. 3, 4.7). */
-export const PageFault = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16 } as const;
+/**
+ * Page-fault error code bits (Intel SDM vol. 3, 4.7). `guarded` is for the monitor alone, and never seen by a guest: SMAP applies to the
+ * access, a supervisor's to data, explicit with EFLAGS.AC clear or implicit.
+ */
+export const PageFault = {
+  present: 1,
+  write: 2,
+  user: 4,
+  reserved: 8,
+  fetch: 16,
+  guarded: 1 << 16,
+} as const;
+/** The bits that a guest may see. */
+export const GUEST_PAGE_FAULT = 0x1f;
 
 /** The guest's own paging registers, as the guest sees them (live view over the vcpu's state). */
 export interface GuestPaging {
@@ -14,6 +26,8 @@ export interface GuestPaging {
   readonly cr4: number;
   /** IA32_EFER, low word. */
   readonly efer: number;
+  /** PagingFeature bits of its processor (CPUID leaf 1 EDX). Absent: none. */
+  readonly features?: number;
   /** The four PDPTEs that the last load of CR3 (or of paging bits) latched under PAE: low word, high word, four times. */
   readonly pdptes: Uint32Array;
 }

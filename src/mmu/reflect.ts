@@ -26,6 +26,7 @@ export function accessOf(gva: Gva, errorCode: number): GuestAccess {
     write: (errorCode & PageFault.write) !== 0,
     user: (errorCode & PageFault.user) !== 0,
     fetch: (errorCode & PageFault.fetch) !== 0,
+    guarded: (errorCode & PageFault.guarded) !== 0,
   };
 }
 

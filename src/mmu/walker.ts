@@ -1,8 +1,9 @@
-import { Cr0 } from "../cpu/state.ts";
+import { Cr0, Cr4 } from "../cpu/state.ts";
 import { type Gfn, type Gpa, type Gva, OFFSET_MASK, PAGE_SHIFT, PAGE_SIZE } from "./address.ts";
 import {
   ALL_RIGHTS,
   formatOf,
+  frameIn,
   frameOf,
   NO_EXECUTE,
   type PagingFormat,
@@ -21,6 +22,8 @@ export interface GuestAccess {
   /** At CPL 3, and not an implicit supervisor access. */
   readonly user: boolean;
   readonly fetch?: boolean;
+  /** A supervisor's access to data for which EFLAGS.AC does not lift SMAP: AC is clear, or the access is implicit. */
+  readonly guarded?: boolean;
 }
 
 /**
@@ -49,7 +52,8 @@ export interface WalkedEntries {
  * The software walker of a guest's own tables (Intel SDM vol. 3, 4.3-4.8), for one access, in all formats: two-level, PAE, 4-level. It sees
  * guest-physical memory only, and decides exactly as the processor would: rights are combined over the path; user accesses need
  * U and, to write, W at every level; supervisor writes need W only when CR0.WP is set; fetches need NX clear at every level;
- * the topmost offending entry names the fault. Tables outside the guest's memory read as all ones. No CPU here has SMEP.
+ * CR4.SMEP and SMAP keep the supervisor from users' pages; the topmost offending entry names the fault. Tables outside the guest's
+ * memory read as all ones.
  */
 export class GuestWalker {
   readonly #memory: GuestMemory;
@@ -91,11 +95,12 @@ export class GuestWalker {
     path.depth = 0;
     path.rights = ALL_RIGHTS;
     if ((paging.cr0 & Cr0.PG) === 0) return unpaged(gva);
-    const format = formatOf(paging.cr4, paging.efer);
+    const format = formatOf(paging.cr4, paging.efer, paging.features);
+    const smep = (paging.cr4 & Cr4.SMEP) !== 0;
     const tried =
       (access.write ? PageFault.write : 0) |
       (access.user ? PageFault.user : 0) |
-      (access.fetch === true && format.executeDisable ? PageFault.fetch : 0);
+      (access.fetch === true && (format.executeDisable || smep) ? PageFault.fetch : 0);
     let table = paging.cr3 >>> PAGE_SHIFT;
     if (format.pointerTable) {
       const pointer = (gva >>> 30) << 1;
@@ -125,7 +130,7 @@ export class GuestWalker {
         table = frameOf(entry, high, PAGE_SHIFT);
         continue;
       }
-      if (!allowed(path.rights, access, paging.cr0))
+      if (!allowed(path.rights, access, paging))
         return { kind: "fault", errorCode: tried | PageFault.present };
       return mapped(gva, entry, high, path.rights, level, format);
     }
@@ -139,9 +144,13 @@ function indexOf(gva: number, level: PagingLevel): number {
   return Math.floor(gva / 2 ** level.shift) & level.indexMask;
 }
 
-function allowed(rights: number, access: GuestAccess, cr0: number): boolean {
+function allowed(rights: number, access: GuestAccess, { cr0, cr4 }: GuestPaging): boolean {
   if (access.fetch === true && (rights & Right.execute) === 0) return false;
   if (access.user && (rights & Right.user) === 0) return false;
+  if (!access.user && (rights & Right.user) !== 0) {
+    if (access.fetch === true && (cr4 & Cr4.SMEP) !== 0) return false;
+    if (access.guarded === true && (cr4 & Cr4.SMAP) !== 0) return false;
+  }
   if (!access.write || (rights & Right.write) !== 0) return true;
   return !access.user && (cr0 & Cr0.WP) === 0;
 }
@@ -155,7 +164,7 @@ function mapped(
   format: PagingFormat,
 ): GuestWalk {
   const inPage = (gva >>> PAGE_SHIFT) & ((1 << (level.shift - PAGE_SHIFT)) - 1);
-  const gfn = frameOf(leaf, high, level.shift) | inPage;
+  const gfn = frameIn(level, level.level !== 1, leaf, high) | inPage;
   return {
     kind: "mapped",
     gfn: gfn as Gfn,

@@ -1,6 +1,6 @@
 import { Cr4, Efer } from "../../../cpu/state.ts";
 import { NO_FRAME } from "../../address.ts";
-import { formatOf, frameOf, type PagingLevel, Pte, Right } from "../../format.ts";
+import { formatOf, frameIn, type PagingLevel, Pte, Right } from "../../format.ts";
 import type { Complain } from "./audit.ts";
 import { spteName } from "./list-counters.ts";
 import { mmioGfn } from "./mmio.ts";
@@ -21,6 +21,8 @@ interface Gpte {
   /** Rights that the page's role and the entry give; W only with D where the entry maps a page. */
   readonly access: number;
   readonly dirty: boolean;
+  /** In the entry: of the table, or the first of the page. */
+  readonly gfn: number;
 }
 
 /** I19, I22 to I28: leaves and links against the guest's tables and the host's frames. */
@@ -112,6 +114,7 @@ function checkLeaf(s: KvmShadow, g: number, gpte: Gpte, rule: string, complain: 
     excess === Right.write &&
     (rights & Right.user) === 0 &&
     gpte.dirty &&
+    ((gpte.access & Right.user) === 0 || (lo & Pte.lent) !== 0) &&
     ((pages.role[sid] as number) & RoleBit.writeProtect) === 0;
   if (!lent) complain(rule, `${name}: gives rights ${excess} more`);
 }
@@ -146,7 +149,7 @@ function checkLink(s: KvmShadow, g: number, gpte: Gpte, complain: Complain): voi
       complain("I24", `${name}: gives rights ${excess} more`);
     return;
   }
-  if (gfn !== frameOf(gpte.lo, gpte.hi, 12)) complain("I24", `${name}: it shadows gfn 0x${gfn.toString(16)}`);
+  if (gfn !== gpte.gfn) complain("I24", `${name}: it shadows gfn 0x${gfn.toString(16)}`);
   if (accessOf(childRole) !== gpte.access)
     complain("I24", `${name}: its rights are ${accessOf(childRole)}, the guest's ${gpte.access}`);
   if (quadrantOf(childRole) !== (isWide(role) ? 0 : g & ((1 << (level - 1)) - 1)))
@@ -184,7 +187,10 @@ function decode(s: KvmShadow, sid: number, lo: number, hi: number): Gpte {
   const role = s.pages.role[sid] as number;
   const level = s.pages.level(sid);
   const efer = ((role & RoleBit.nxe) !== 0 ? Efer.NXE : 0) | (s.longTables ? Efer.LMA : 0);
-  const format = isWide(role) ? formatOf(Cr4.PAE, efer) : formatOf((role & RoleBit.pse) !== 0 ? Cr4.PSE : 0);
+  const { features } = s.context.paging;
+  const format = isWide(role)
+    ? formatOf(Cr4.PAE, efer, features)
+    : formatOf((role & RoleBit.pse) !== 0 ? Cr4.PSE : 0, 0, features);
   const rules = format.levels.find((each) => each.level === level) as PagingLevel;
   const large = (lo & Pte.large) !== 0 ? rules.large : undefined;
   const last = level === 1 || large !== undefined;
@@ -194,14 +200,12 @@ function decode(s: KvmShadow, sid: number, lo: number, hi: number): Gpte {
   if (last && !dirty) access &= ~Right.write;
   const flags = Pte.present | Pte.accessed;
   const usable = (lo & flags) === flags && ((lo & reserved) | (hi & reservedHigh)) === 0;
-  return { lo, hi, usable, last, access, dirty };
+  return { lo, hi, usable, last, access, dirty, gfn: frameIn(rules, large !== undefined, lo, hi) };
 }
 
 /** First gfn that a slot maps by a guest entry. */
 function mappedGfn(role: number, level: Level, slot: number, gpte: Gpte): number {
-  if (level === 1) return frameOf(gpte.lo, gpte.hi, 12);
-  if (!isWide(role)) return frameOf(gpte.lo, 0, 22) + (slot & 1) * 512;
-  return frameOf(gpte.lo, gpte.hi, 12 + 9 * (level - 1));
+  return level === 1 || isWide(role) ? gpte.gfn : gpte.gfn + (slot & 1) * 512;
 }
 
 const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");

@@ -10,7 +10,7 @@ import { chooseLevel, firstGfn } from "./level-choice.ts";
 import { mmioFault } from "./mmio.ts";
 import { slotOf, spteAt } from "./pages.ts";
 import { prefetch } from "./prefetch.ts";
-import { accessOf, isDirect, type Level } from "./role.ts";
+import { directAccess, isDirect, type Level } from "./role.ts";
 import { Install, Installed, setLeaf } from "./set-leaf.ts";
 import { indexOf, rootFor } from "./shadow-walk.ts";
 import { isMmio, isPresent } from "./spte.ts";
@@ -83,13 +83,14 @@ function fetch(s: KvmShadow, gva: Gva, errorCode: number): FaultOutcome {
 
 /**
  * What the leaf may allow. The hardware runs with write protection on; what CR0.WP=0 lets a supervisor do beyond the guest's W is lent to
- * it by a leaf that is writable and not the user's: the next user access faults and takes it back.
+ * it by a leaf that is writable and not the user's: the next user access faults and takes it back. Marked as lent, it is a user's page for SMEP
+ * and SMAP all the same.
  */
 function accessFor(s: KvmShadow, errorCode: number): number {
   const access = s.path.leafAccess;
   if ((access & Right.write) !== 0 || s.mode.writeProtect || s.mode.rootLevel === 0) return access;
   if (!isWrite(errorCode) || isUser(errorCode)) return access;
-  return (access | Right.write) & ~Right.user;
+  return ((access | Right.write) & ~Right.user) | ((access & Right.user) !== 0 ? Right.lent : 0);
 }
 
 /**
@@ -142,5 +143,5 @@ function dropIfLeaf(s: KvmShadow, g: number): void {
 
 function isDirectFor(s: KvmShadow, sid: number, gfn: number, access: number): boolean {
   const role = s.pages.role[sid] as number;
-  return isDirect(role) && s.pages.gfn[sid] === gfn && accessOf(role) === access;
+  return isDirect(role) && s.pages.gfn[sid] === gfn && directAccess(role) === access;
 }

@@ -21,7 +21,7 @@ export interface GuestMode {
 }
 
 export function guestMode(paging: GuestPaging): GuestMode {
-  const format = formatOf(paging.cr4, paging.efer);
+  const format = formatOf(paging.cr4, paging.efer, paging.features);
   const levels: (PagingLevel | undefined)[] = [];
   for (const level of format.levels) levels[level.level] = level;
   const paged = (paging.cr0 & Cr0.PG) !== 0;

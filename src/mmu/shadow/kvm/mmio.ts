@@ -28,7 +28,7 @@ export function setMmio(s: KvmShadow, g: number, gfn: number, access: number): v
   if (s.options.mmio === "unbacked") {
     // A, and D if it may be written, are set beforehand: the hardware has nothing to note.
     const preset = Pte.accessed | ((rights & Right.write) === 0 ? 0 : Pte.dirty);
-    pages.write(g, base | preset, highOf(access) | high);
+    pages.write(g, base | preset | (access & Right.lent), highOf(access) | high);
     return;
   }
   const generation = s.mmioGeneration;

@@ -1,9 +1,9 @@
 import { NO_FRAME } from "../../address.ts";
-import { ALL_RIGHTS, Pte, Right } from "../../format.ts";
+import { Pte, Right } from "../../format.ts";
 import { gpteAddress, gpteGfn } from "./gpte.ts";
 import { hasReservedBits, leafRights } from "./guest-mode.ts";
 import { slotOf, spteAt } from "./pages.ts";
-import { accessOf } from "./role.ts";
+import { accessOf, directAccess } from "./role.ts";
 import { Install, setLeaf } from "./set-leaf.ts";
 import type { KvmShadow } from "./state.ts";
 
@@ -45,7 +45,7 @@ export function installGpte(s: KvmShadow, sid: number, g: number, lo: number, hi
 
 function guessDirect(s: KvmShadow, sid: number, g: number): boolean {
   const role = s.pages.role[sid] as number;
-  return guess(s, g, accessOf(role) & ALL_RIGHTS, s.pages.directGfn(sid, slotOf(g)));
+  return guess(s, g, directAccess(role), s.pages.directGfn(sid, slotOf(g)));
 }
 
 function guess(s: KvmShadow, g: number, access: number, gfn: number): boolean {

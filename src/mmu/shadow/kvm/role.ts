@@ -1,11 +1,12 @@
 import { Cr0, Cr4, Efer } from "../../../cpu/state.ts";
+import { ALL_RIGHTS, Right } from "../../format.ts";
 import type { GuestPaging } from "../../pager.ts";
 
 /**
  * The role of a shadow page: everything besides the gfn that its contents depend on, in one word, so that two roles are compared at once.
  *
  *   0-3 level   4 gptes of 8 bytes   5-6 quadrant   13 direct   14-16 access (Right bits)   17 invalid
- *   18 EFER.NXE   19 CR0.WP   20 SMEP without WP   21 CR4.PSE
+ *   18 EFER.NXE   19 CR0.WP   20 SMEP without WP   21 CR4.PSE   22 lent (direct pages)
  */
 export const RoleBit = {
   wide: 1 << 4,
@@ -16,6 +17,8 @@ export const RoleBit = {
   writeProtect: 1 << 19,
   smepWithoutWp: 1 << 20,
   pse: 1 << 21,
+  /** A direct page whose leaves are lent to the supervisor (Right.lent). */
+  lent: 1 << 22,
 } as const;
 
 const QUADRANT_SHIFT = 5;
@@ -27,6 +30,9 @@ export const CONTEXT_BITS =
 export type Level = 1 | 2 | 3 | 4;
 
 export const levelOf = (role: number): Level => (role & 15) as Level;
+/** What the leaves of a direct page give: the access, and whether they are lent. */
+export const directAccess = (role: number): number =>
+  accessOf(role) | ((role & RoleBit.lent) !== 0 ? Right.lent : 0);
 export const quadrantOf = (role: number): number => (role >>> QUADRANT_SHIFT) & 3;
 export const accessOf = (role: number): number => (role >>> ACCESS_SHIFT) & 7;
 export const isDirect = (role: number): boolean => (role & RoleBit.direct) !== 0;
@@ -36,7 +42,12 @@ export const isWide = (role: number): boolean => (role & RoleBit.wide) !== 0;
 /** The role bits that the guest's registers decide; 0 with paging off. */
 export function baseRole(paging: GuestPaging): number {
   if ((paging.cr0 & Cr0.PG) === 0) return 0;
-  const wp = (paging.cr0 & Cr0.WP) !== 0 ? RoleBit.writeProtect : 0;
+  const wp =
+    (paging.cr0 & Cr0.WP) !== 0
+      ? RoleBit.writeProtect
+      : (paging.cr4 & Cr4.SMEP) !== 0
+        ? RoleBit.smepWithoutWp
+        : 0;
   if ((paging.cr4 & Cr4.PAE) === 0) return wp | ((paging.cr4 & Cr4.PSE) !== 0 ? RoleBit.pse : 0);
   return RoleBit.wide | wp | ((paging.efer & Efer.NXE) !== 0 ? RoleBit.nxe : 0);
 }
@@ -48,7 +59,8 @@ export function tableRole(base: number, level: Level, quadrant: number, access: 
 
 /** Role of a page that covers a linear range of gfns, with no guest table behind it. */
 export function directRole(base: number, level: Level, access: number): number {
-  return (base & ~RoleBit.wide) | RoleBit.direct | level | (access << ACCESS_SHIFT);
+  const lent = (access & Right.lent) !== 0 ? RoleBit.lent : 0;
+  return (base & ~RoleBit.wide) | RoleBit.direct | level | ((access & ALL_RIGHTS) << ACCESS_SHIFT) | lent;
 }
 
 /**
@@ -70,6 +82,7 @@ export interface Role {
   readonly writeProtect: boolean;
   readonly smepWithoutWp: boolean;
   readonly pse: boolean;
+  readonly lent: boolean;
 }
 
 /** For people and tests. */
@@ -86,5 +99,6 @@ export function decodeRole(role: number): Role {
     writeProtect: has(RoleBit.writeProtect),
     smepWithoutWp: has(RoleBit.smepWithoutWp),
     pse: has(RoleBit.pse),
+    lent: has(RoleBit.lent),
   };
 }

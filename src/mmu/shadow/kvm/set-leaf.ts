@@ -74,7 +74,7 @@ export function setLeaf(
   let lo =
     (frame << 12) |
     Pte.present |
-    (rights & (Right.write | Right.user)) |
+    (rights & (Right.write | Right.user | Right.lent)) |
     (install === Install.demand ? Pte.accessed : 0) |
     (level > 1 ? Pte.large : 0) |
     (hostWritable ? Spte.hostWritable : 0) |

@@ -36,5 +36,5 @@ export function narrows(oldLo: number, oldHi: number, lo: number, hi: number): b
   if ((oldLo & Pte.present) === 0) return false;
   if ((lo & Pte.present) === 0 || (oldLo ^ lo) >>> 12 !== 0 || ((oldLo ^ lo) & Pte.unbacked) !== 0)
     return true;
-  return (rightsOf(oldLo, oldHi) & ~rightsOf(lo, hi)) !== 0;
+  return (rightsOf(oldLo, oldHi) & ~rightsOf(lo, hi)) !== 0 || (lo & ~oldLo & Pte.lent) !== 0;
 }

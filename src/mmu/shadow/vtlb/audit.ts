@@ -1,7 +1,15 @@
 import { Cr0, Cr4 } from "../../../cpu/state.ts";
 import type { Hpa } from "../../address.ts";
 import { type Gva, mfnOf, NO_FRAME, PAGE_SHIFT, PAGE_SIZE } from "../../address.ts";
-import { FRAME_MASK, LARGE_FRAME_MASK, LARGE_PDE_RESERVED, PTE_RESERVED, Pte } from "../../format.ts";
+import {
+  FRAME_MASK,
+  LARGE_FRAME_MASK,
+  largeFrame36,
+  largePdeReserved,
+  PagingFeature,
+  Pte,
+  pteReserved,
+} from "../../format.ts";
 import type { AuditViolation } from "../../pager.ts";
 import { GuestWalker } from "../../walker.ts";
 import type { PagerContext } from "../context.ts";
@@ -153,9 +161,9 @@ class Audit {
     const { memory, frames } = this.#view.context;
     const { p2m } = memory;
     const name = at(gva, entry);
-    const frame = (entry & (large ? LARGE_FRAME_MASK : FRAME_MASK)) >>> PAGE_SHIFT;
+    const frame = large ? largeFrame36(entry) : (entry & FRAME_MASK) >>> PAGE_SHIFT;
     if ((entry & Pte.unbacked) !== 0) {
-      if (large || frame !== leaf.gfn || p2m.lookup(leaf.gfn) !== NO_FRAME)
+      if (frame !== (large ? leaf.gfn & ~0x3ff : leaf.gfn) || p2m.lookup(leaf.gfn) !== NO_FRAME)
         this.#report(
           "wrong-frame",
           `${name}: marked as not backed, the guest means gfn ${hex(leaf.gfn)}`,
@@ -266,7 +274,7 @@ class Audit {
 
   /** What raw guest entries give; undefined when they map nothing. Does not use the walker, so that each checks the other. */
   #decode(gva: Gva, guestPde: number, guestPte: number): GuestLeaf | undefined {
-    const { cr0, cr4 } = this.#view.context.paging;
+    const { cr0, cr4, features = 0 } = this.#view.context.paging;
     if ((cr0 & Cr0.PG) === 0)
       return {
         gfn: gva >>> PAGE_SHIFT,
@@ -280,13 +288,17 @@ class Audit {
     if ((guestPde & Pte.present) === 0) return undefined;
     const pse = (cr4 & Cr4.PSE) !== 0;
     const large = pse && (guestPde & Pte.large) !== 0;
-    if (large && (guestPde & LARGE_PDE_RESERVED) !== 0) return undefined;
+    if (large && (guestPde & largePdeReserved(features)) !== 0) return undefined;
     const last = large ? guestPde : guestPte;
-    if ((last & Pte.present) === 0 || (!large && pse && (last & PTE_RESERVED) !== 0)) return undefined;
-    const frame = large ? (last & LARGE_FRAME_MASK) | (gva & ~LARGE_FRAME_MASK) : last;
+    if ((last & Pte.present) === 0 || (!large && pse && (last & pteReserved(features)) !== 0))
+      return undefined;
+    const inLarge = (gva >>> PAGE_SHIFT) & 0x3ff;
+    const first =
+      features & PagingFeature.pse36 ? largeFrame36(last) : (last & LARGE_FRAME_MASK) >>> PAGE_SHIFT;
+    const gfn = large ? first | inLarge : last >>> PAGE_SHIFT;
     const both = guestPde & last;
     return {
-      gfn: frame >>> PAGE_SHIFT,
+      gfn,
       writable: (both & Pte.writable) !== 0,
       user: (both & Pte.user) !== 0,
       global: (last & Pte.global) !== 0 && (cr4 & Cr4.PGE) !== 0,

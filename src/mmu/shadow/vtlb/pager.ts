@@ -1,7 +1,7 @@
 import { ExitControl } from "../../../cpu/exit.ts";
 import { Cr0, Cr4 } from "../../../cpu/state.ts";
 import { type Gva, hpaOf, type Mfn, NO_FRAME, PAGE_SHIFT } from "../../address.ts";
-import { FRAME_MASK, Pte } from "../../format.ts";
+import { FRAME_MASK, largeEntry36, Pte } from "../../format.ts";
 import { OutOfFrames } from "../../frames.ts";
 import {
   type AuditViolation,
@@ -28,9 +28,11 @@ export interface VtlbOptions {
 const DEFAULT_FRAME_BUDGET = 1024;
 /** Register bits that the shadow depends on. */
 const CR0_BITS = Cr0.PG | Cr0.WP;
-const CR4_BITS = Cr4.PSE | Cr4.PGE | Cr4.PAE;
+const CR4_BITS = Cr4.PSE | Cr4.PGE | Cr4.PAE | Cr4.SMEP | Cr4.SMAP;
 const NO_PAE =
   "the guest has switched PAE paging on, and the vtlb pager shadows two-level tables only: run it under another pager, or on a CPU without PAE (p6)";
+/** The last frame that an entry of 4 bytes can name if it maps 4 KiB. */
+const LAST_NARROW_FRAME = 0xfffff;
 /** Frame and rights of a leaf: if any of them goes, the TLB may hold more than the new leaf gives. */
 const NARROWING = Pte.writable | Pte.user | Pte.global;
 
@@ -92,9 +94,13 @@ export class VtlbPager implements Pager {
     const kept = walk.global && this.keepGlobal ? Pte.global : 0;
     const guestLarge = walk.level > 1 || !paged;
     const largeFrame = guestLarge && frame !== NO_FRAME ? p2m.lookupLarge(walk.gfn) : NO_FRAME;
+    /** Only a 4 MiB page (PSE-36) reaches so far up, and only a large entry can say so. */
+    const isFar = (walk.gfn as number) > LAST_NARROW_FRAME;
     const held = this.tables.all.length;
     if (largeFrame !== NO_FRAME)
       this.#fillLarge(gva, ((largeFrame << PAGE_SHIFT) | flags | kept | Pte.large) >>> 0);
+    else if (isFar)
+      this.#fillLarge(gva, (largeEntry36(walk.gfn) | Pte.unbacked | flags | kept | Pte.large) >>> 0);
     else {
       const place = frame === NO_FRAME ? (walk.gfn << PAGE_SHIFT) | Pte.unbacked : frame << PAGE_SHIFT;
       this.#fillSmall(gva, (place | flags | kept) >>> 0, guestLarge);
@@ -105,7 +111,7 @@ export class VtlbPager implements Pager {
       mfn: frame as Mfn | typeof NO_FRAME,
       writable: (rights & Pte.writable) !== 0,
       user: (rights & Pte.user) !== 0,
-      level: largeFrame === NO_FRAME ? 1 : 2,
+      level: largeFrame === NO_FRAME && !isFar ? 1 : 2,
       tablesAllocated: this.tables.all.length - held,
     };
   }
@@ -265,5 +271,5 @@ export class VtlbPager implements Pager {
 function narrows(old: number, entry: number): boolean {
   if ((old & Pte.present) === 0) return false;
   const moved = ((old ^ entry) & (FRAME_MASK | Pte.unbacked)) !== 0;
-  return moved || (old & ~entry & NARROWING) !== 0;
+  return moved || (old & ~entry & NARROWING) !== 0 || (entry & ~old & Pte.lent) !== 0;
 }

@@ -38,6 +38,7 @@ describe("roles", () => {
       writeProtect: true,
       smepWithoutWp: false,
       pse: false,
+      lent: false,
     });
     expect(decodeRole(directRole(base | RoleBit.pse, 2, 7))).toMatchObject({
       level: 2,
