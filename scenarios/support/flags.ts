@@ -18,12 +18,17 @@ export interface FlagSpec {
   readonly value?: string;
   /** The value may be left out, and is then this text (`--trace`, `--trace=cpu`). */
   readonly bare?: string;
+  /** May be given several times. */
   readonly multiple?: boolean;
   readonly help: string;
 }
 
 export type FlagSpecs = Readonly<Record<string, FlagSpec>>;
-type ValueOf<Spec extends FlagSpec> = Spec["type"] extends "boolean" ? boolean : string;
+type ValueOf<Spec extends FlagSpec> = Spec["type"] extends "boolean"
+  ? boolean
+  : Spec extends { readonly multiple: true }
+    ? readonly string[]
+    : string;
 export type FlagValues<Specs extends FlagSpecs> = { readonly [Name in keyof Specs]?: ValueOf<Specs[Name]> };
 
 const FLOOD_POLICIES: readonly FloodPolicy[] = ["page", "vcpu"];
@@ -118,7 +123,8 @@ export function parseCommand<Specs extends FlagSpecs>(
 ): ParsedCommand<Specs> {
   const specs = specsOf(command);
   const options: NonNullable<ParseArgsConfig["options"]> = {};
-  for (const [name, spec] of Object.entries(specs)) options[name] = { type: spec.type };
+  for (const [name, spec] of Object.entries(specs))
+    options[name] = { type: spec.type, multiple: spec.multiple ?? false };
   let parsed: { values: Record<string, unknown>; positionals: string[] };
   try {
     parsed = parseArgs({

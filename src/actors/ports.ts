@@ -1,4 +1,6 @@
 import type { MmioRead } from "../bus/messages/index.ts";
+import { DebugConsole } from "../devices/debug-console.ts";
+import { DebugExit } from "../devices/debug-exit.ts";
 import { allOnes } from "../devices/device.ts";
 import { PciNone } from "../devices/pci-none.ts";
 import { PortMap } from "../devices/port-map.ts";
@@ -11,6 +13,8 @@ import type { Stage } from "./stage.ts";
 export interface PortsModels {
   readonly pci: PciNone;
   readonly postCode: PostCode;
+  readonly debugConsole: DebugConsole;
+  readonly debugExit: DebugExit;
   readonly unassigned: UnassignedPorts;
 }
 
@@ -21,9 +25,13 @@ export function addPorts(stage: Stage, parts: Omit<DeviceParts, "time">): PortsM
   stage.add(addresses.ports, portsChart, (self) => {
     const pci = new PciNone(() => self.post(addresses.vm, { type: "vm.reset", by: "port 0xcf9" }));
     const postCode = new PostCode();
+    const debugConsole = new DebugConsole((byte) =>
+      self.post(addresses.vm, { type: "console.output", byte }),
+    );
+    const debugExit = new DebugExit((code) => self.post(addresses.vm, { type: "vm.exit", code }));
     const unassigned = new UnassignedPorts();
-    models = { pci, postCode, unassigned };
-    const map = new PortMap([pci, postCode], unassigned);
+    models = { pci, postCode, debugConsole, debugExit, unassigned };
+    const map = new PortMap([pci, postCode, debugConsole, debugExit], unassigned);
     return {
       actions: {
         ...portActions(self, vcpu, (port) => map.deviceAt(port)),

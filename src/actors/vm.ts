@@ -1,7 +1,17 @@
-import type { ConsoleOutput, VmEnd, VmFail, VmKill, VmReset } from "../bus/messages/index.ts";
+import type { ConsoleOutput, VmEnd, VmExit, VmFail, VmKill, VmReset } from "../bus/messages/index.ts";
 import { vmChart } from "../machines/vm.ts";
 import { SWITCHER, type VmAddresses } from "./addresses.ts";
 import type { Stage } from "./stage.ts";
+
+/** How a vm has ended. */
+export interface VmEnding {
+  readonly status: VmEnd;
+  readonly reason: string;
+  /** What was thrown, of a vm that has failed. */
+  readonly error: unknown;
+  /** Of a vm that has exited. */
+  readonly exitCode?: number;
+}
 
 export interface VmParts {
   readonly addresses: VmAddresses;
@@ -9,7 +19,7 @@ export interface VmParts {
   /** The vcpu is about to be handed to the Switcher for the first time. */
   readonly started: () => void;
   /** The supervisor has decided: nothing more will run; resources are still held. */
-  readonly retired: (status: VmEnd, reason: string, error: unknown) => void;
+  readonly retired: (end: VmEnding) => void;
   /** Stop the other actors and give every frame back. */
   readonly release: () => void;
   /** A byte on the console. */
@@ -31,6 +41,7 @@ export function addVm(stage: Stage, parts: VmParts) {
       resume: () => self.post(SWITCHER, { type: "sched.ready", vcpu }),
       retire: ({ event }) => {
         let error: unknown;
+        let code: number | undefined;
         switch (event.type) {
           case "vm.halt":
             status = "halted";
@@ -44,6 +55,11 @@ export function addVm(stage: Stage, parts: VmParts) {
             status = "reset";
             reason = `reset by ${(event as VmReset).by}`;
             break;
+          case "vm.exit":
+            status = "exited";
+            ({ code } = event as VmExit);
+            reason = `the guest ended itself with exit code ${code}`;
+            break;
           case "vm.fail":
             status = "failed";
             error = (event as VmFail).error;
@@ -53,7 +69,7 @@ export function addVm(stage: Stage, parts: VmParts) {
             status = "killed";
             reason = (event as VmKill).reason;
         }
-        parts.retired(status, reason, error);
+        parts.retired({ status, reason, error, ...(code !== undefined && { exitCode: code }) });
         self.post(SWITCHER, { type: "sched.remove", vcpu });
       },
       release: () => {

@@ -29,6 +29,7 @@ export class CpuMemory implements LinearMemory {
   private readonly view: DataView;
   private readonly tlb: Tlb;
   private readonly walker: HardwareWalker;
+  private readonly readOnly: Uint8Array;
   private readonly monitor: AccessMonitor;
   private codeCache!: CodeCache;
   /** The access under way is the processor's own (descriptor tables, TSS, inner stacks): EFLAGS.AC does not lift SMAP for it. */
@@ -40,6 +41,7 @@ export class CpuMemory implements LinearMemory {
     this.view = new DataView(state.u8.buffer);
     this.tlb = tlb;
     this.walker = walker;
+    this.readOnly = walker.readOnly;
     this.monitor = monitor;
   }
 
@@ -75,7 +77,7 @@ export class CpuMemory implements LinearMemory {
     let rights: number = TlbRight.readSupervisor;
     if (w.executable) rights |= TlbRight.executeSupervisor;
     if (w.user) rights |= w.executable ? TlbRight.readUser | TlbRight.executeUser : TlbRight.readUser;
-    if (w.dirtyOk && !this.codeCache.holdsCode(w.hpa >>> 12)) {
+    if (w.dirtyOk && !this.codeCache.holdsCode(w.hpa >>> 12) && this.readOnly[w.hpa >>> 12] === 0) {
       if (w.supervisorWritable) rights |= TlbRight.writeSupervisor;
       if (w.userWritable) rights |= TlbRight.writeUser;
     }
@@ -156,7 +158,8 @@ export class CpuMemory implements LinearMemory {
     const user = !supervisor && this.userMode;
     const host = this.translate(linear >>> 0, write ? 1 : 0, user);
     if (host < 0) return -1;
-    if (write && this.codeCache.holdsCode((host - L.PHYS_BASE) >>> 12)) return -1;
+    const frame = (host - L.PHYS_BASE) >>> 12;
+    if (write && (this.codeCache.holdsCode(frame) || this.readOnly[frame] !== 0)) return -1;
     return host;
   }
 
@@ -208,12 +211,13 @@ export class CpuMemory implements LinearMemory {
     throw new RangeError(`no access of ${size} bytes`);
   }
 
-  /** Writes there, and drops decoded code that it hits. */
+  /** Writes there, unless it is ROM, and drops decoded code that it hits. */
   put(host: number, value: number, size: number): void {
+    const hpa = host - L.PHYS_BASE;
+    if (this.readOnly[hpa >>> 12] !== 0) return;
     if (size === 4) this.view.setInt32(host, value, true);
     else if (size === 1) this.u8[host] = value;
     else this.view.setUint16(host, value, true);
-    const hpa = host - L.PHYS_BASE;
     if (this.codeCache.holdsCode(hpa >>> 12)) this.codeCache.written(hpa, size);
   }
 }

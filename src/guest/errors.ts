@@ -12,6 +12,7 @@ export type GuestImageProblem =
   | "initrd-too-large"
   | "command-line-too-long"
   | "not-multiboot"
+  | "bad-rom"
   | "image-out-of-memory";
 
 /** A kernel, initial ram disk or other image cannot be booted. The message is one line and says what to do. */

@@ -44,15 +44,16 @@ export function loadFlat(memory: GuestMemoryPort, image: FlatImage): LoadedFlat 
 }
 
 /**
- * Loads a raw binary that runs in real mode; every segment register is the paragraph in which
- * the image begins.
+ * Loads a raw binary that runs in real mode; every segment register is 0 when all of the image lies below 64 KiB (as a boot sector at
+ * 0x7c00 wants it, with the stack below), else the paragraph in which the image begins.
  *
  * @throws GuestImageError `image-out-of-memory` also when the entry is not below 1 MiB
  */
 export function loadFlatRealMode(memory: GuestMemoryPort, image: FlatImage): LoadedFlat {
   const region = place(memory, image);
   const entry = image.entry ?? image.gpa;
-  const segment = image.gpa >>> 4;
+  const isLow = image.gpa + image.bytes.length <= REAL_MODE_LIMIT;
+  const segment = isLow ? 0 : image.gpa >>> 4;
   const offset = entry - (segment << 4);
   if (segment > 0xffff || offset < 0 || offset >= REAL_MODE_LIMIT) {
     throw new GuestImageError(
@@ -60,7 +61,8 @@ export function loadFlatRealMode(memory: GuestMemoryPort, image: FlatImage): Loa
       `Real mode cannot begin at ${hex(entry)}: it must lie within 64 KiB of the image, which must lie below 1 MiB.`,
     );
   }
-  return { entry: realModeEntry(segment, offset, image.registers), regions: [region] };
+  const esp = isLow ? image.gpa & 0xfffc : 0xfffc;
+  return { entry: realModeEntry(segment, offset, { esp, ...image.registers }), regions: [region] };
 }
 
 function place(memory: GuestMemoryPort, image: FlatImage): LoadedRegion {

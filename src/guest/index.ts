@@ -25,3 +25,4 @@ export { buildInitramfs, type InitramfsOptions } from "./initramfs/initramfs.ts"
 export type { LinuxImage, UnpackWhere } from "./linux/loader.ts";
 export { type UnpackedKernel, unpackKernelCached } from "./linux/unpack-cache.ts";
 export type { MultibootImage, MultibootModule } from "./multiboot.ts";
+export { placeRom, type RomImage } from "./rom.ts";

@@ -10,6 +10,7 @@ type VmEvent = MessageOf<
   | "vm.halt"
   | "vm.shutdown"
   | "vm.reset"
+  | "vm.exit"
   | "vm.fail"
   | "sched.suspended"
   | "sched.asleep"
@@ -18,7 +19,7 @@ type VmEvent = MessageOf<
   | "console.output"
 >;
 
-/** The supervisor of one vm. It ends in exactly one of the five last states, and then its frames are returned. */
+/** The supervisor of one vm. It ends in exactly one of the six last states, and then its frames are returned. */
 export const vmChart = setup({
   types: { events: {} as VmEvent },
   actions: actions("start", "suspend", "resume", "retire", "release", "emitOutput"),
@@ -43,6 +44,7 @@ export const vmChart = setup({
         "vm.halt": { target: "ended.halted", actions: "retire" },
         "vm.shutdown": { target: "ended.shutdown", actions: "retire" },
         "vm.reset": { target: "ended.reset", actions: "retire" },
+        "vm.exit": { target: "ended.exited", actions: "retire" },
         "vm.fail": { target: "ended.failed", actions: "retire" },
       },
       states: {
@@ -83,6 +85,8 @@ export const vmChart = setup({
         shutdown: {},
         /** It asked for a reset. */
         reset: {},
+        /** It ended itself, with an exit code. */
+        exited: {},
         /** The monitor has a defect. */
         failed: {},
       },

@@ -19,7 +19,7 @@ export type WriteHook = (hpa: number, sizeBytes: number) => void;
 
 /**
  * A guest's physical memory, as loaders, devices and walkers see it: by gpa, through the p2m. Every access may cross pages and be
- * unaligned. Throws GuestAddressError where no frame backs the address; a bulk write has then changed nothing.
+ * unaligned. What is written to ROM is lost. Throws GuestAddressError where no frame backs the address; a bulk write has then changed nothing.
  */
 export class GuestMemory {
   readonly machine: MachineMemory;
@@ -67,6 +67,7 @@ export class GuestMemory {
 
   write8(gpa: Gpa, value: number): void {
     const hpa = this.hpa(gpa);
+    if (this.#isReadOnly(hpa)) return;
     this.machine.u8[hpa] = value;
     this.onWrite(hpa, 1);
   }
@@ -74,6 +75,7 @@ export class GuestMemory {
   write16(gpa: Gpa, value: number): void {
     if ((gpa & 1) === 0) {
       const hpa = this.hpa(gpa);
+      if (this.#isReadOnly(hpa)) return;
       this.machine.u16[hpa >>> 1] = value;
       this.onWrite(hpa, 2);
     } else this.writeBytes(gpa, Uint8Array.of(value, value >>> 8));
@@ -82,6 +84,7 @@ export class GuestMemory {
   write32(gpa: Gpa, value: number): void {
     if ((gpa & 3) === 0) {
       const hpa = this.hpa(gpa);
+      if (this.#isReadOnly(hpa)) return;
       this.machine.u32[hpa >>> 2] = value;
       this.onWrite(hpa, 4);
     } else this.writeBytes(gpa, Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24));
@@ -104,8 +107,10 @@ export class GuestMemory {
     for (let done = 0; done < bytes.length; ) {
       const hpa = this.hpa((gpa + done) as Gpa);
       const length = Math.min(bytes.length - done, PAGE_SIZE - (hpa & OFFSET_MASK));
-      this.machine.u8.set(bytes.subarray(done, done + length), hpa);
-      this.onWrite(hpa, length);
+      if (!this.#isReadOnly(hpa)) {
+        this.machine.u8.set(bytes.subarray(done, done + length), hpa);
+        this.onWrite(hpa, length);
+      }
       done += length;
     }
   }
@@ -115,10 +120,24 @@ export class GuestMemory {
     for (let done = 0; done < sizeBytes; ) {
       const hpa = this.hpa((gpa + done) as Gpa);
       const length = Math.min(sizeBytes - done, PAGE_SIZE - (hpa & OFFSET_MASK));
-      this.machine.u8.fill(value, hpa, hpa + length);
-      this.onWrite(hpa, length);
+      if (!this.#isReadOnly(hpa)) {
+        this.machine.u8.fill(value, hpa, hpa + length);
+        this.onWrite(hpa, length);
+      }
       done += length;
     }
+  }
+
+  /** Makes the pages that hold these bytes ROM from now on, or RAM again. */
+  setReadOnly(gpa: Gpa, sizeBytes: number, readOnly: boolean): void {
+    for (let at = Math.floor(gpa / PAGE_SIZE) * PAGE_SIZE; at < gpa + sizeBytes; at += PAGE_SIZE)
+      this.machine.readOnly[Math.floor(this.hpa(at as Gpa) / PAGE_SIZE)] = readOnly ? 1 : 0;
+  }
+
+  /** Gives every frame back. */
+  dispose(): void {
+    for (const mfn of this.p2m.table) if (mfn !== NO_FRAME) this.machine.readOnly[mfn] = 0;
+    this.p2m.dispose();
   }
 
   /**
@@ -134,6 +153,10 @@ export class GuestMemory {
   /** Writes an entry; a write to memory that does not exist is lost. */
   writeEntry32(gpa: number, value: number): void {
     if (this.p2m.lookup(Math.floor(gpa / PAGE_SIZE)) !== NO_FRAME) this.write32(gpa as Gpa, value);
+  }
+
+  #isReadOnly(hpa: number): boolean {
+    return this.machine.readOnly[Math.floor(hpa / PAGE_SIZE)] !== 0;
   }
 
   #demandBacked(gpa: number, sizeBytes: number): void {

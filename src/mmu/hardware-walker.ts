@@ -44,6 +44,8 @@ const TOP_LEVEL = 4;
 export class HardwareWalker {
   readonly #words: Int32Array;
   readonly #frames: number;
+  /** By machine frame: 1 where there is ROM. */
+  readonly readOnly: Uint8Array;
   /** The CPU's register file: the guest's EFER and latched PDPTEs. */
   readonly #registers: Int32Array;
   readonly #guestPdptes: Int32Array;
@@ -103,6 +105,7 @@ export class HardwareWalker {
     this.#pse36 = (features & PagingFeature.pse36) !== 0;
     this.#words = memory.i32;
     this.#frames = memory.frames;
+    this.readOnly = memory.readOnly;
     this.#registers = new Int32Array(memory.memory.buffer, 0, L.STATE_SIZE >> 2);
     this.#guestPdptes = new Int32Array(memory.memory.buffer, L.PDPTE, 8);
   }
@@ -428,6 +431,7 @@ export class HardwareWalker {
   }
 
   #update(index: number, value: number): void {
+    if (this.readOnly[index >>> 10] !== 0) return;
     this.#words[index] = value;
     this.onWrite((index << 2) >>> 0, 4);
   }

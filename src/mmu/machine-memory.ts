@@ -31,6 +31,8 @@ export class MachineMemory {
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
   readonly i32: Int32Array;
+  /** By frame: 1 where there is ROM. Nothing that is written there by the processor, a device or a walker changes it. */
+  readonly readOnly: Uint8Array;
 
   /** Throws RangeError when the number of frames is not an integer from 1 to MAX_MACHINE_FRAMES. */
   constructor(frames: number) {
@@ -47,6 +49,7 @@ export class MachineMemory {
     this.u16 = new Uint16Array(buffer, PHYS_BASE, this.sizeBytes >>> 1);
     this.u32 = new Uint32Array(buffer, PHYS_BASE, this.sizeBytes >>> 2);
     this.i32 = new Int32Array(buffer, PHYS_BASE, this.sizeBytes >>> 2);
+    this.readOnly = new Uint8Array(frames);
   }
 
   /** Reads the aligned 32-bit word at `hpa`, unsigned. */

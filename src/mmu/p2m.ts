@@ -7,14 +7,15 @@ export const LEGACY_HOLE_END = 0x100000;
 
 /** 4 KiB frames in a 4 MiB page. */
 export const LARGE_PAGE_FRAMES = 1024;
+const LAST_GFN = 0xfffff;
 
 /**
  * A guest's map gfn → mfn. `table[gfn]` is the machine frame that backs a guest frame, or NO_FRAME; gfns from `table.length` on
- * are not backed. Backed frames lie in one run of the machine's memory whose start is not 0 and is aligned to 4 MiB: taking a gfn
+ * are not backed. It stays the same array but for `addRegion`. RAM's frames lie in one run of the machine's memory whose start is not 0 and is aligned to 4 MiB: taking a gfn
  * for an mfn shows at once, and large host pages are possible.
  */
 export class P2m {
-  readonly table: Int32Array;
+  #table: Int32Array;
   /** Owner name of the frames in the allocator. */
   readonly owner: string;
   /** First frame of the run. */
@@ -34,7 +35,7 @@ export class P2m {
     this.owner = owner;
     this.sizeBytes = sizeBytes;
     this.base = allocator.allocateContiguous(frames, LARGE_PAGE_FRAMES, owner);
-    this.table = new Int32Array(frames);
+    this.#table = new Int32Array(frames);
     const holeStart = Math.min(frames, LEGACY_HOLE_START / PAGE_SIZE);
     const holeEnd = Math.min(frames, LEGACY_HOLE_END / PAGE_SIZE);
     for (let gfn = 0; gfn < frames; gfn++) this.table[gfn] = this.base + gfn;
@@ -42,6 +43,10 @@ export class P2m {
     if (holeEnd > holeStart) allocator.free((this.base + holeStart) as Mfn, owner, holeEnd - holeStart);
     this.#large = new Int32Array(Math.ceil(frames / LARGE_PAGE_FRAMES));
     for (let piece = 0; piece < this.#large.length; piece++) this.#large[piece] = this.#findLarge(piece);
+  }
+
+  get table(): Int32Array {
+    return this.#table;
   }
 
   /** Machine frame of a guest frame, NO_FRAME if none. */
@@ -52,6 +57,25 @@ export class P2m {
   /** First machine frame of the 4 MiB piece that holds `gfn`, if all of it is backed, contiguous and 4 MiB-aligned; else NO_FRAME. */
   lookupLarge(gfn: Gfn): number {
     return this.#large[gfn >>> 10] ?? NO_FRAME;
+  }
+
+  /**
+   * Backs a run of guest frames outside RAM (video memory, ROM) with frames of its own. Throws OutOfFrames, and RangeError where frames
+   * back one of them already or the run goes beyond 4 GiB.
+   */
+  addRegion(firstGfn: Gfn, frames: number): void {
+    const end = firstGfn + frames;
+    if (end > LAST_GFN + 1) throw new RangeError(`guest frames end at 0x${LAST_GFN.toString(16)}`);
+    for (let gfn = firstGfn; gfn < end; gfn++)
+      if (this.lookup(gfn) !== NO_FRAME)
+        throw new RangeError(`guest frame 0x${gfn.toString(16)} is backed already`);
+    const mfn = this.#allocator.allocateContiguous(frames, 1, this.owner);
+    if (end > this.table.length) {
+      const table = new Int32Array(end).fill(NO_FRAME);
+      table.set(this.table);
+      this.#table = table;
+    }
+    for (let i = 0; i < frames; i++) this.table[firstGfn + i] = mfn + i;
   }
 
   /** Gives every frame back. */

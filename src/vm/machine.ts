@@ -10,7 +10,7 @@ import type { Processor } from "../cpu/processor.ts";
 import type { CpuState } from "../cpu/state.ts";
 import { TimerWheel } from "../devices/timer-wheel.ts";
 import { type ChartSystem, createChartSystem } from "../machines/bind.ts";
-import { type Gva, type Mfn, NO_FRAME } from "../mmu/address.ts";
+import { type Gfn, type Gpa, type Gva, type Mfn, NO_FRAME, PAGE_SIZE } from "../mmu/address.ts";
 import { FrameAllocator } from "../mmu/frames.ts";
 import { GuestMemory } from "../mmu/guest-memory.ts";
 import { MachineMemory } from "../mmu/machine-memory.ts";
@@ -33,6 +33,9 @@ const DEFAULT_MACHINE_MIB = 256;
 const DEFAULT_GUEST_MIB = 128;
 const DEFAULT_TIME_SLICE = 1_000_000;
 const FRAMES_PER_MIB = 256;
+/** Colour text modes of a VGA adapter. */
+const TEXT_MEMORY = 0xb8000;
+const TEXT_MEMORY_BYTES = 0x8000;
 
 /**
  * The emulated physical machine: memory, one CPU, one bus, and the vms on it.
@@ -119,8 +122,13 @@ export class Machine {
     const facts = new FactLog();
     let pager: Pager | undefined;
     try {
+      this.#addRegions(memory, options);
       if (this.#framesReused)
         for (const mfn of p2m.table) if (mfn !== NO_FRAME) this.memory.clearFrame(mfn as Mfn);
+      for (const { gpa, bytes } of options.roms ?? []) {
+        memory.writeBytes(gpa as Gpa, bytes);
+        memory.setReadOnly(gpa as Gpa, bytes.length, true);
+      }
       this.#powerOn(vcpu, (state) => options.boot(memory, state));
       const paging = pagingView(vcpu, this.processor.state);
       pager = createPager(
@@ -133,7 +141,7 @@ export class Machine {
       return this.#stageVm(options, { vcpu, wheel, memory, paging, pager, facts });
     } catch (error) {
       pager?.dispose();
-      p2m.dispose();
+      memory.dispose();
       this.#framesReused = true;
       throw error;
     }
@@ -194,7 +202,7 @@ export class Machine {
         addresses,
         vcpu: vcpu.index,
         started: () => vm.markStarted(),
-        retired: (status, reason, error) => vm.markRetired(status, reason, error),
+        retired: (end) => vm.markRetired(end),
         release: () => this.#release(vm),
         output: (byte) => vm.output.put(byte),
       });
@@ -213,6 +221,24 @@ export class Machine {
     dismantle(this.#stage, vm.addresses);
     this.#framesReused = true;
     vm.release();
+  }
+
+  /** Video memory and ROMs, as far as the vm has them. */
+  #addRegions({ p2m }: GuestMemory, { roms = [], textMemory = false }: VmOptions): void {
+    const regions = roms.map(({ gpa, bytes }) => ({ gpa, sizeBytes: bytes.length, what: "a ROM image" }));
+    if (textMemory) regions.push({ gpa: TEXT_MEMORY, sizeBytes: TEXT_MEMORY_BYTES, what: "video memory" });
+    for (const { gpa, sizeBytes, what } of regions) {
+      if (gpa % PAGE_SIZE !== 0 || sizeBytes % PAGE_SIZE !== 0 || sizeBytes === 0)
+        throw new SettingError(
+          `${what} begins and ends at multiples of 4096, not 0x${gpa.toString(16)}, ${sizeBytes} bytes`,
+        );
+      try {
+        p2m.addRegion((gpa / PAGE_SIZE) as Gfn, sizeBytes / PAGE_SIZE);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        throw new SettingError(`${what} cannot be at 0x${gpa.toString(16)}: ${error.message}`);
+      }
+    }
   }
 
   /** A fresh processor state, as `boot` leaves it, saved for the first world switch. */
@@ -281,7 +307,7 @@ export class Machine {
       return;
     }
     // The supervisor itself: nobody is left to end the vm in an orderly way.
-    vm.markRetired("failed", failureReason(message), error);
+    vm.markRetired({ status: "failed", reason: failureReason(message), error });
     if (vm.ended) return;
     vm.vcpu.stopped = true;
     this.bus.post(MACHINE, SWITCHER, { type: "sched.remove", vcpu: vm.vcpu.index });

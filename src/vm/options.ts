@@ -1,6 +1,7 @@
 import type { Processor } from "../cpu/processor.ts";
 import type { CpuState } from "../cpu/state.ts";
 import type { CpuModel } from "../cpu/system/cpuid.ts";
+import type { RomImage } from "../guest/rom.ts";
 import type { GuestMemory } from "../mmu/guest-memory.ts";
 import type { MachineMemory } from "../mmu/machine-memory.ts";
 import type { PagerName } from "../mmu/pager.ts";
@@ -43,6 +44,10 @@ export interface VmOptions {
   readonly time?: Partial<TimeScale>;
   /** What the real-time clock shows at power-on, in seconds since 1970. Default: the beginning of 2026, for repeatable runs. */
   readonly rtcEpochSeconds?: number;
+  /** ROM images, which the guest reads and cannot change. */
+  readonly roms?: readonly RomImage[];
+  /** There is video memory of text modes, at 0xb8000. Default: none. */
+  readonly textMemory?: boolean;
   /** A keyboard is plugged in. Default: none. */
   readonly keyboard?: boolean;
 }
@@ -63,7 +68,7 @@ export interface RunAsyncOptions extends RunOptions {
   readonly paced?: boolean;
 }
 
-/** How a vm is. The last five are for ever. */
+/** How a vm is. The last six are for ever. */
 export type VmStatus =
   | "created"
   | "running"
@@ -73,6 +78,7 @@ export type VmStatus =
   | "halted"
   | "shutdown"
   | "reset"
+  | "exited"
   | "killed"
   | "failed";
 
@@ -91,10 +97,13 @@ export interface RunResult {
     | "halted"
     | "shutdown"
     | "reset"
+    | "exited"
     | "killed"
     | "failed";
   /** In words, of a vm that has ended. */
   readonly reason?: string;
+  /** Of a vm that has exited: 0 to 255. */
+  readonly exitCode?: number;
   /** Retired since power-on. */
   readonly instructions: number;
   readonly virtualNs: number;

@@ -94,7 +94,7 @@ export function buildPlant(parts: PlantParts): Plant {
       [addresses.rtc, [rtc]],
       [addresses.uart, [uart]],
       [addresses.kbd, [kbd]],
-      [addresses.ports, [ports.pci, ports.postCode]],
+      [addresses.ports, [ports.pci, ports.postCode, ports.debugConsole, ports.debugExit]],
     ]),
     { actor: addresses.ports, device: ports.unassigned },
   );

@@ -114,10 +114,11 @@ export class RunLoop {
   }
 
   #result(vm: Vm, status: RunResult["status"]): RunResult {
-    const { reason } = vm;
+    const { reason, exitCode } = vm;
     return {
       status,
       ...(reason !== undefined && { reason }),
+      ...(exitCode !== undefined && { exitCode }),
       instructions: vm.vcpu.retired,
       virtualNs: vm.vcpu.time.nowNs(),
     };

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { EventEmitter } from "eventemitter3";
 import { MACHINE, type VmAddresses } from "../actors/addresses.ts";
+import type { VmEnding } from "../actors/vm.ts";
 import type { VmEnd } from "../bus/messages/index.ts";
 import type { CpuState } from "../cpu/state.ts";
 import { NO_FRAME } from "../mmu/address.ts";
@@ -14,6 +15,7 @@ import { VmEndedError } from "./errors.ts";
 import type { Machine } from "./machine.ts";
 import type { RunAsyncOptions, RunOptions, RunResult, VmStatus } from "./options.ts";
 import type { DeviceModels } from "./plant.ts";
+import { screenRows } from "./screen.ts";
 
 export interface VmEvents {
   /** Bytes that the guest has sent, a line or less at a time. */
@@ -68,8 +70,9 @@ export class Vm extends EventEmitter<VmEvents> {
   readonly kvm: KvmPager | undefined;
   readonly #pager: Pager;
   #started = false;
-  #end: { readonly status: VmEnd; readonly reason: string; readonly error: unknown } | undefined;
+  #end: VmEnding | undefined;
   #released = false;
+  #lastScreen: readonly string[] | undefined;
 
   /** Made by `machine.createVm`. */
   constructor(parts: VmParts) {
@@ -103,6 +106,16 @@ export class Vm extends EventEmitter<VmEvents> {
   /** Why it has ended, in words. */
   get reason(): string | undefined {
     return this.#end?.reason;
+  }
+
+  /** The guest's exit code (0 to 255), when it has ended as exited. */
+  get exitCode(): number | undefined {
+    return this.#end?.exitCode;
+  }
+
+  /** The text on the screen by rows, of a vm with text memory; what was there last when it has ended. */
+  get screen(): readonly string[] | undefined {
+    return this.#released ? this.#lastScreen : screenRows(this.memory);
   }
 
   /** What an actor threw, when it has ended as failed. */
@@ -190,16 +203,17 @@ export class Vm extends EventEmitter<VmEvents> {
   }
 
   /** @internal The supervisor has decided. */
-  markRetired(status: VmEnd, reason: string, error: unknown): void {
-    this.#end ??= { status, reason, error };
+  markRetired(end: VmEnding): void {
+    this.#end ??= end;
   }
 
   /** @internal Gives the frames back. */
   release(): void {
     if (this.#released) return;
+    this.#lastScreen = screenRows(this.memory);
     this.#released = true;
     this.#pager.dispose();
-    this.memory.p2m.dispose();
+    this.memory.dispose();
     this.output.flush();
     if (this.#end !== undefined) this.emit("ended", this.#end.status, this.#end.reason);
   }

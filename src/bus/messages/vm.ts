@@ -1,7 +1,8 @@
 import type { CauseLink } from "../envelope.ts";
 
-/** Why a vm is over. `halted`: HLT with interrupts off; `shutdown`: triple fault; `reset`: the guest asked for it. */
-export type VmEnd = "halted" | "shutdown" | "reset" | "killed" | "failed";
+/** Why a vm is over. `halted`: HLT with interrupts off; `shutdown`: triple fault; `reset`: the guest asked
+ * for it; `exited`: it ended itself through the debug-exit port. */
+export type VmEnd = "halted" | "shutdown" | "reset" | "exited" | "killed" | "failed";
 
 /** Embedder → Vm: load the guest and set it running. */
 export interface VmBoot {
@@ -42,6 +43,12 @@ export interface VmReset {
   readonly by: string;
 }
 
+/** A device → Vm: the guest ends itself, with this exit code (0 to 255). */
+export interface VmExit {
+  readonly type: "vm.exit";
+  readonly code: number;
+}
+
 /** Bus or Cpu → Vm: an actor or the engine threw (a defect of the monitor, not of the guest). */
 export interface VmFail {
   readonly type: "vm.fail";
@@ -74,6 +81,7 @@ export type VmMessage =
   | VmHalt
   | VmShutdown
   | VmReset
+  | VmExit
   | VmFail
   | VmBudget
   | VmEnded;

@@ -1,0 +1,155 @@
+/**
+ * Runs any 32-bit guest image: a Multiboot kernel, a ROM, a raw binary.
+ *
+ *     npx tsx scenarios/run-guest.ts --multiboot kernel.elf --exit-on debug-exit --json
+ */
+import type { VmEnd } from "../src/bus/messages/index.ts";
+import type { RunResult } from "../src/vm/options.ts";
+import type { Vm } from "../src/vm/vm.ts";
+import { type BootOutcome, bootReport, runBoot } from "./support/boot.ts";
+import {
+  type CommonSettings,
+  countOf,
+  type FlagSpecs,
+  type FlagValues,
+  oneOf,
+  patternOf,
+  UsageError,
+  vmSettings,
+} from "./support/flags.ts";
+import { IMAGE_FLAGS, imageGuest } from "./support/images.ts";
+import { inspect, scenarioMachine } from "./support/machine.ts";
+import { ProgressLine } from "./support/progress.ts";
+import { printJson, runScenario } from "./support/scenario.ts";
+import { Terminal } from "./support/terminal.ts";
+
+/** What the ends are called on the command line. */
+const ENDS = { "debug-exit": "exited", halt: "halted", shutdown: "shutdown", reset: "reset" } as const;
+const END_NAMES = Object.keys(ENDS) as (keyof typeof ENDS)[];
+const TAIL_CHARACTERS = 4096;
+
+const FLAGS = {
+  ...IMAGE_FLAGS,
+  until: { type: "string", value: "REGEX", help: "stop when the console shows this" },
+  "exit-on": {
+    type: "string",
+    value: "END",
+    multiple: true,
+    help: `how the guest is meant to end, may be given several times: ${END_NAMES.join(", ")} (default, without --until: debug-exit and halt)`,
+  },
+  "exit-code": {
+    type: "string",
+    value: "N",
+    help: "with debug-exit: the exit code that is meant, (v << 1) | 1 for a write of v to port 0xf4 (default: any)",
+  },
+  screen: { type: "boolean", help: "print the text screen (80 by 25) at the end" },
+  console: {
+    type: "boolean",
+    help: "connect stdin to the guest's serial port, and show its output even with --json",
+  },
+  "audit-exits": {
+    type: "string",
+    value: "N",
+    help: "exits between two audits of the pager (default: one audit, at the end)",
+  },
+} as const satisfies FlagSpecs;
+
+type Flags = FlagValues<typeof FLAGS>;
+
+const COMMAND = {
+  name: "scenarios/run-guest.ts",
+  summary:
+    "Runs a guest image and shows what it sends to COM1 and to port 0xe9. One of --multiboot, --rom and --flat says what to run.\n" +
+    "The exit code is 0 exactly when the console has shown what --until says, or the guest has ended as --exit-on says.",
+  flags: FLAGS,
+};
+
+/** What the run is for. */
+interface Goal {
+  readonly until: RegExp | undefined;
+  readonly ends: readonly VmEnd[];
+  readonly exitCode: number | undefined;
+}
+
+async function main(common: CommonSettings, flags: Flags): Promise<number> {
+  const goal = goalOf(flags);
+  const auditExits = flags["audit-exits"] === undefined ? 0 : countOf("audit-exits", flags["audit-exits"]);
+  const { boot, roms } = imageGuest(flags, common.memoryMiB);
+  const machine = scenarioMachine(common);
+  const inspector = await inspect(machine, common);
+  const vm = machine.createVm({ name: "guest", ...vmSettings(common), boot, roms, textMemory: true });
+  const progress = new ProgressLine(vm);
+  const show = (text: string | Uint8Array): void => {
+    progress.clear();
+    process.stdout.write(text);
+  };
+  const showsConsole = !common.json || flags.console === true;
+  if (showsConsole) vm.on("console", show);
+  const terminal = flags.console === true ? new Terminal(vm, show) : undefined;
+  let outcome: BootOutcome;
+  try {
+    outcome = await runBoot(vm, {
+      until: goal.until,
+      auditExits,
+      maxInstructions: common.maxInstructions,
+      paced: terminal !== undefined,
+      terminal,
+    });
+  } finally {
+    terminal?.disconnect();
+    progress.stop();
+    inspector?.stop();
+  }
+  const { text } = vm.console;
+  if (showsConsole && text !== "" && !text.endsWith("\n")) process.stdout.write("\n");
+  if (flags.screen === true && !common.json) process.stdout.write(`${(vm.screen ?? []).join("\n")}\n`);
+  const ok = isReached(goal, outcome);
+  process.stderr.write(`run-guest: ${ok ? "" : "NOT OK: "}${summary(vm, outcome)}\n`);
+  if (common.json)
+    printJson({
+      ...bootReport(vm, ok, outcome),
+      exitCode: vm.exitCode ?? null,
+      postCode: vm.devices.postCode.state.last,
+      console: text.slice(-TAIL_CHARACTERS),
+      ...(flags.screen === true && { screen: vm.screen }),
+    });
+  return ok ? 0 : 1;
+}
+
+function goalOf(flags: Flags): Goal {
+  const until = flags.until === undefined ? undefined : patternOf("until", flags.until);
+  const named = flags["exit-on"]?.map((name) => oneOf("exit-on", name, END_NAMES));
+  const ends = named ?? (until === undefined ? (["debug-exit", "halt"] as const) : []);
+  const code = flags["exit-code"];
+  if (code !== undefined && !(/^\d+$/.test(code) && Number(code) <= 255))
+    throw new UsageError(`--exit-code takes a number from 0 to 255, not "${code}"`);
+  return {
+    until,
+    ends: ends.map((name) => ENDS[name]),
+    exitCode: code === undefined ? undefined : Number(code),
+  };
+}
+
+function isReached(goal: Goal, { reached, audits, result }: BootOutcome): boolean {
+  if (audits.violations > 0) return false;
+  if (reached) return true;
+  if (!goal.ends.includes(result.status as VmEnd)) return false;
+  return result.status !== "exited" || goal.exitCode === undefined || result.exitCode === goal.exitCode;
+}
+
+const END_WORDS: Partial<Record<RunResult["status"], string>> = {
+  stopped: "left by the user",
+  budget: "--max-instructions is reached",
+  waiting: "the guest waits for input",
+};
+
+function summary(vm: Vm, { result, reached, audits, wallMs }: BootOutcome): string {
+  const { instructions, status, reason } = result;
+  const end = reached ? "reached" : (reason ?? END_WORDS[status] ?? status);
+  return (
+    `${end}; ${(instructions / 1e6).toFixed(1)} M instructions in ${(wallMs / 1000).toFixed(1)} s, ` +
+    `${vm.machine.bus.lastSeq} messages, ${audits.runs} audits with ${audits.violations} violations`
+  );
+}
+
+await runScenario(COMMAND, ({ common, own }) => main(common, own));
