@@ -85,7 +85,7 @@ export function plainContestant(guest: ExitGuest): ExitContestant {
     maxInstructions: Number.POSITIVE_INFINITY,
   });
   vcpu.liveRetired = () => cpu.retired;
-  const paging = pagingView(vcpu, state);
+  const paging = pagingView(vcpu, state, 0);
   // A pager may load its roots while it is made; the hardware is told afterwards.
   let hardware: Pager["hardware"] | undefined;
   const tlb = {

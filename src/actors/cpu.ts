@@ -168,6 +168,7 @@ function exitMessage(vcpu: number, record: ExitRecord, processor: Processor): Cp
     case ExitReason.interruptWindow:
     case ExitReason.cpuid:
     case ExitReason.tripleFault:
+    case ExitReason.taskSwitch:
       return { type, vcpu, reason: record.reason, eip };
   }
 }

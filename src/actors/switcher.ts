@@ -12,6 +12,7 @@ import type {
   MmuEmulated,
   MsrExit,
   PageFaultExit,
+  TaskSwitchExit,
   TrapInject,
 } from "../bus/messages/index.ts";
 import { Vector } from "../cpu/core.ts";
@@ -118,6 +119,7 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           const old = processor.state.get(register === 0 ? CR0 : CR4);
           return ((old ^ value) & (register === 0 ? CR0_PAGING : CR4_PAGING)) !== 0;
         },
+        isTaskSwitch: ({ event }) => (event as CpuExit).reason === "taskSwitch",
         isControlRegister: ({ event }) => (event as CpuExit).reason === "controlRegister",
         isInvlpg: ({ event }) => (event as CpuExit).reason === "invlpg",
         isMmio: ({ event }) => (event as CpuExit).reason === "mmio",
@@ -209,10 +211,7 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           self.post(wiring.addresses.mmu, { type: "mmu.unbacked", gpa, access, size, value });
         },
         askMmuContext: ({ event }) => {
-          change =
-            event.type === "cpu.exit" && event.reason === "msr"
-              ? "efer"
-              : changeOf(event as ControlRegisterExit);
+          change = changeOf(event as MsrExit | TaskSwitchExit | ControlRegisterExit);
           self.post(wiring.addresses.mmu, { type: "mmu.context", change });
         },
         askMmuInvlpg: ({ event }) =>
@@ -283,8 +282,11 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
   });
 }
 
-const changeOf = ({ register }: ControlRegisterExit): TranslationChange =>
-  register === 3 ? "cr3" : register === 0 ? "cr0" : "cr4";
+function changeOf(exit: MsrExit | TaskSwitchExit | ControlRegisterExit): TranslationChange {
+  if (exit.reason === "msr") return "efer";
+  if (exit.reason === "taskSwitch" || exit.register === 3) return "cr3";
+  return exit.register === 0 ? "cr0" : "cr4";
+}
 
 /** The WRMSR at EIP would turn EFER.NXE over. */
 function changesExecuteDisable(state: CpuState): boolean {

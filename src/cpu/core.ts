@@ -147,6 +147,8 @@ export interface CpuIdentity {
   readonly features: number;
   /** Leaf 8000_0001 EDX; 0 without extended leaves. */
   readonly extendedFeatures: number;
+  /** Leaf 7 EBX; 0 without that leaf. */
+  readonly structuredFeatures: number;
 }
 
 export type Helper = (core: Core, op: HelperOp) => Outcome;

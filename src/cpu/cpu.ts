@@ -1,7 +1,7 @@
 import type { Gpa, Gva } from "../mmu/address.ts";
 import { HardwareWalker } from "../mmu/hardware-walker.ts";
 import type { MachineMemory } from "../mmu/machine-memory.ts";
-import type { HardwarePaging } from "../mmu/pager.ts";
+import { GUEST_PAGE_FAULT, type HardwarePaging } from "../mmu/pager.ts";
 import { Answers } from "./answers.ts";
 import { BlockDecoder } from "./block-decoder.ts";
 import { HandlerTable } from "./cold/handlers.ts";
@@ -25,6 +25,7 @@ import { type AccessMonitor, CpuMemory, REFUSED, UNBACKED } from "./linear-memor
 import type { InjectedEvent, Processor } from "./processor.ts";
 import { CpuState, Flag } from "./state.ts";
 import { type CpuModel, cpuIdentity, deliverEvent, linearAddress, raiseAndDeliver } from "./system/index.ts";
+import { enterTask, TaskPending } from "./system/task-entry.ts";
 import { Tlb } from "./tlb.ts";
 
 /** How the generated code's last stretch came to an end. */
@@ -40,7 +41,7 @@ const PERFORMED =
   ExitControl.msr;
 /** Turns of the dispatcher without a retired instruction after which a burst ends. */
 const MOST_IDLE_TURNS = 4096;
-const SINGLE_STEP: InjectedEvent = { kind: "exception", vector: Vector.DB };
+const DEBUG_TRAP: InjectedEvent = { kind: "exception", vector: Vector.DB };
 /** Spaces of answered accesses. */
 const SPACE_LINEAR = 0;
 const SPACE_PHYSICAL = 1;
@@ -105,7 +106,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
     this.f64 = new Float64Array(this.state.u8.buffer, 0, L.STATE_SIZE >> 3);
     this.i64 = new BigInt64Array(this.state.u8.buffer, 0, L.STATE_SIZE >> 3);
     this.tlb = new Tlb(this.u32);
-    this.walker = new HardwareWalker(machine);
+    this.walker = new HardwareWalker(machine, this.cpuid.features);
     this.memory = new CpuMemory(this.state, this.tlb, this.walker, this);
     this.helperOp = new HelperOpView(this.state);
     const helpers = new HelperRegistry(OPCODE_LINES);
@@ -126,6 +127,10 @@ export class Cpu implements Processor, Core, AccessMonitor {
   }
 
   // ---- Processor ------------------------------------------------------------------------------------------------
+
+  get features(): number {
+    return this.cpuid.features;
+  }
 
   get retired(): number {
     return this.retiredBase + this.burst - (this.i32[L.BUDGET >> 2] as number);
@@ -161,10 +166,13 @@ export class Cpu implements Processor, Core, AccessMonitor {
     exit.vectoring = -1;
     this.trouble = Trouble.none;
     this.currentOp = 0;
+    // What is pending is for the new task, should a switch not be complete.
+    if (this.u32[L.TASK >> 2] !== 0 && !this.enterPendingTask()) return this.finish();
     if (this.pending !== undefined && !this.deliverPending()) return this.finish();
     let leftBefore = -1;
     let idleTurns = 0;
     for (;;) {
+      if (this.u32[L.TASK >> 2] !== 0 && !this.enterPendingTask()) return this.finish();
       const left = this.i32[L.BUDGET >> 2] as number;
       if (left <= 0) return this.finishWith(ExitReason.budget);
       if (left !== leftBefore) {
@@ -414,7 +422,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
   ): GuestFault | ExitSignal {
     if ((this.controls & ExitControl.pageFault) === 0) {
       this.fault.vector = Vector.PF;
-      this.fault.errorCode = errorCode;
+      this.fault.errorCode = errorCode & GUEST_PAGE_FAULT;
       this.fault.address = linear;
       return this.fault;
     }
@@ -618,6 +626,11 @@ export class Cpu implements Processor, Core, AccessMonitor {
       this.u32[L.SHADOW >> 2] = 0;
       if (shadow & L.SHADOW_INTERRUPTS) this.shadowAt = this.retired - rest;
       if (shadow & L.SHADOW_STEP) this.stepHeldOff = true;
+      // What switches tasks has set EIP itself.
+      if (shadow & L.SHADOW_TASK) {
+        this.giveBack(rest);
+        return 2;
+      }
     }
     if (!wanted && (flags & Flag.TF) === 0) return outcome;
     if (outcome === Outcome.next) state.eip = state.eip + (state.u8[op + Op.OP_LENGTH] as number);
@@ -689,6 +702,37 @@ export class Cpu implements Processor, Core, AccessMonitor {
     return 0;
   }
 
+  /** Completes a task switch; false when that left the guest. */
+  private enterPendingTask(): boolean {
+    const { state } = this;
+    const pending = state.get(L.TASK);
+    if (pending & TaskPending.announceCr3) {
+      state.set(L.TASK, pending & ~TaskPending.announceCr3);
+      this.exitRecord.reason = ExitReason.taskSwitch;
+      this.exitRecord.length = 0;
+      return false;
+    }
+    this.currentOp = 0;
+    // Set by a delivery that no instruction's end consumes.
+    state.set(L.SHADOW, 0);
+    try {
+      const trapped = enterTask(this);
+      state.set(L.TASK, 0);
+      if (trapped) {
+        this.pending = DEBUG_TRAP;
+        return this.deliverPending();
+      }
+      return true;
+    } catch (thrown) {
+      if (thrown === this.exitSignal) return false;
+      if (thrown !== this.fault) throw thrown;
+      state.set(L.TASK, 0);
+      // Nothing begins anew that would raise it again, should its delivery leave.
+      this.pending = this.faultAsEvent();
+      return this.deliverPending();
+    }
+  }
+
   private deliverPending(): boolean {
     const event = this.pending as InjectedEvent;
     const errorCode = event.errorCode ?? -1;
@@ -730,7 +774,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
   /** Delivers the noted fault through the guest's IDT; false when that left the guest. */
   private deliverFault(): boolean {
     this.currentOp = 0;
-    const { vector, errorCode, address } = this.fault;
+    const event = this.performing ? this.faultAsEvent() : undefined;
     try {
       raiseAndDeliver(this, this.fault);
       this.delivered();
@@ -738,15 +782,20 @@ export class Cpu implements Processor, Core, AccessMonitor {
     } catch (thrown) {
       if (thrown !== this.exitSignal) throw thrown;
       // Begun anew, a performed instruction would leave for the monitor again rather than fault: the fault itself must be kept.
-      if (this.performing)
-        this.pending = {
-          kind: "exception",
-          vector,
-          ...(errorCode >= 0 && { errorCode }),
-          ...(vector === Vector.PF && { cr2: address }),
-        };
+      if (event !== undefined) this.pending = event;
       return false;
     }
+  }
+
+  /** The noted fault, to be delivered later. */
+  private faultAsEvent(): InjectedEvent {
+    const { vector, errorCode, address } = this.fault;
+    return {
+      kind: "exception",
+      vector,
+      ...(errorCode >= 0 && { errorCode }),
+      ...(vector === Vector.PF && { cr2: address }),
+    };
   }
 
   /** Single-step trap after an instruction that began with TF set. It stays pending should its delivery leave the guest. */
@@ -755,7 +804,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
     if ((this.i32[L.BUDGET >> 2] as number) === leftBefore && !this.iterated) return true;
     if (this.stepHeldOff) return true;
     this.state.set(L.DR6, this.state.get(L.DR6) | 0x4000);
-    this.pending = SINGLE_STEP;
+    this.pending = DEBUG_TRAP;
     return this.deliverPending();
   }
 

@@ -16,6 +16,8 @@ export const ExitReason = {
   cpuid: "cpuid",
   /** RDMSR or WRMSR. */
   msr: "msr",
+  /** A task switch in hardware has loaded CR3 and ExitControl.cr3 is set: the new task's first instruction comes next. */
+  taskSwitch: "taskSwitch",
   /** MOV to CR0, CR3 or CR4, CLTS, LMSW (reads never exit; the guest reads its own values). */
   controlRegister: "controlRegister",
   invlpg: "invlpg",

@@ -59,6 +59,8 @@ export const SHADOW = 0xbc;
 export const SHADOW_INTERRUPTS = 1;
 /** The single-step trap (MOV SS, POP SS; INT n, whose handler begins with TF clear). */
 export const SHADOW_STEP = 2;
+/** A task switch is to be completed before the next instruction (TASK); generated code must stop. */
+export const SHADOW_TASK = 4;
 /** Bit set of ExitControl: which instructions leave the guest. */
 export const CONTROLS = 0xc0;
 /** Non-zero when something wants the CPU at the next moment that IF is set (interrupt window). */
@@ -139,6 +141,9 @@ export const TSC_OFFSET = 0x3e0;
 /** Events delivered since an instruction retired, and the count of retired instructions at the first of them (64-bit float). */
 export const DELIVERIES = 0x3e8;
 export const DELIVERED_AT = 0x3f0;
+/** What is left to do of a task switch before the next instruction (TaskPending), and the error code to be pushed then. */
+export const TASK = 0x3f8;
+export const TASK_ERROR_CODE = 0x3fc;
 /** Answered accesses of an instruction that has not finished (see answers.ts); to the end of the state. */
 export const ANSWERS = 0x400;
 

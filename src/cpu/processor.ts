@@ -16,6 +16,8 @@ export interface InjectedEvent {
 
 /** The physical CPU as the monitor drives it. Mechanism: synchronous, knows no bus. */
 export interface Processor {
+  /** CPUID leaf 1 EDX. */
+  readonly features: number;
   readonly state: CpuState;
   /** Bit set of ExitControl. */
   controls: number;

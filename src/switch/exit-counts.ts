@@ -16,6 +16,7 @@ export function noExits(): ExitCounts {
     [ExitReason.cpuid]: 0,
     [ExitReason.msr]: 0,
     [ExitReason.controlRegister]: 0,
+    [ExitReason.taskSwitch]: 0,
     [ExitReason.invlpg]: 0,
     [ExitReason.tripleFault]: 0,
     kicked: 0,

@@ -130,7 +130,7 @@ export class Machine {
         memory.setReadOnly(gpa as Gpa, bytes.length, true);
       }
       this.#powerOn(vcpu, (state) => options.boot(memory, state));
-      const paging = pagingView(vcpu, this.processor.state);
+      const paging = pagingView(vcpu, this.processor.state, this.processor.features);
       pager = createPager(
         pagerName,
         { paging, memory, frames: this.frames, tlb: this.#tlbOf(vcpu) },

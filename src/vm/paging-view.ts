@@ -3,14 +3,15 @@ import type { CpuState } from "../cpu/state.ts";
 import type { GuestPaging } from "../mmu/pager.ts";
 import type { Vcpu } from "../switch/vcpu.ts";
 
-/** The paging registers of a vcpu, on the CPU or off it. */
-export function pagingView(vcpu: Vcpu, state: CpuState): GuestPaging {
+/** The paging registers of a vcpu, on the CPU or off it. `features`: CPUID leaf 1 EDX of its processor. */
+export function pagingView(vcpu: Vcpu, state: CpuState, features: number): GuestPaging {
   const saved = new Uint32Array(vcpu.saved.buffer);
   const read = (offset: number) =>
     vcpu.liveRetired === undefined ? (saved[offset >> 2] as number) : state.get(offset);
   const savedPdptes = new Uint32Array(vcpu.saved.buffer, PDPTE, 8);
   const livePdptes = state.u32.subarray(PDPTE >> 2, (PDPTE >> 2) + 8);
   return {
+    features,
     get cr0() {
       return read(CR0);
     },

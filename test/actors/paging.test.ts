@@ -173,7 +173,7 @@ describe("the Vm actor", () => {
       addresses,
       vcpu: 0,
       started: () => told.push("started"),
-      retired: (...what) => told.push(what),
+      retired: (end) => told.push(end),
       release: () => told.push("released"),
       output: (byte) => told.push(byte),
     });
@@ -191,13 +191,20 @@ describe("the Vm actor", () => {
     bus.expectMessages([{ type: "vm.boot" }, { type: "sched.ready", to: SWITCHER, with: { vcpu: 0 } }]);
     post({ type: "vm.kill", reason: "it ate the carpet" });
     bus.expectMessages([{ type: "vm.kill" }, { type: "sched.remove", to: SWITCHER }]);
-    expect(told).toEqual(["started", ["killed", "it ate the carpet", undefined]]);
+    expect(told).toEqual(["started", { status: "killed", reason: "it ate the carpet", error: undefined }]);
     post({ type: "sched.removed", vcpu: 0 });
     bus.expectMessages([
       { type: "sched.removed" },
       { type: "vm.ended", to: null, with: { status: "killed", reason: "it ate the carpet" } },
     ]);
     expect(told.at(-1)).toBe("released");
+  });
+
+  it("ends with the exit code that the guest has given", () => {
+    const { told, post } = supervisor();
+    post({ type: "vm.boot" });
+    post({ type: "vm.exit", code: 33 });
+    expect(told.at(-1)).toMatchObject({ status: "exited", exitCode: 33 });
   });
 
   it("tells a failure with who threw, what, and the messages that led there", () => {
@@ -213,10 +220,11 @@ describe("the Vm actor", () => {
         { seq: 8, type: "cpu.exit", sender: "cpu0", receiver: "switcher0", cause: null },
       ],
     });
-    expect(told.at(-1)).toEqual([
-      "failed",
-      "the monitor has a defect: uart:g threw TypeError: x is not a function (#9 io.write ← #8 cpu.exit)",
+    expect(told.at(-1)).toEqual({
+      status: "failed",
+      reason:
+        "the monitor has a defect: uart:g threw TypeError: x is not a function (#9 io.write ← #8 cpu.exit)",
       error,
-    ]);
+    });
   });
 });

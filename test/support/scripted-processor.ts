@@ -32,6 +32,7 @@ interface Play {
  * a script ends, its guest spins for ever. Pending events are "delivered" (noted) at the next run; an external one clears IF.
  */
 export class ScriptedProcessor implements Processor {
+  readonly features = 0;
   readonly state: CpuState;
   controls = 0;
   pending: InjectedEvent | undefined;

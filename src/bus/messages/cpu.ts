@@ -91,6 +91,9 @@ export type ControlRegisterExit = Exit<"controlRegister"> & {
   readonly value: number;
 };
 
+/** A task switch in hardware has loaded CR3; the new task's first instruction comes next. */
+export type TaskSwitchExit = Exit<"taskSwitch">;
+
 export type InvlpgExit = Exit<"invlpg"> & { readonly gva: Gva };
 
 /** Cpu → Switcher: the physical CPU has left guest code. Discriminated by `reason`; a message of its own for each exit. */
@@ -107,6 +110,7 @@ export type CpuExit =
   | IoExit
   | MsrExit
   | ControlRegisterExit
+  | TaskSwitchExit
   | InvlpgExit;
 
 export type CpuMessage = CpuEnter | CpuHalt | CpuRun | CpuKick | CpuExit;

@@ -64,6 +64,7 @@ const descriptors: readonly OpcodeLine[] = [
   line("verw", "0F 00 /5", "Ew", verdict("verw")),
   line("sgdt", "0F 01 /0 mem", "Ms:a", helper("sgdt")),
   line("sidt", "0F 01 /1 mem", "Ms:a", helper("sidt")),
+  line("stac", "0F 01 /1 reg", "E:a", helper("access_control")),
   line("lgdt", "0F 01 /2 mem", "Ms:a", helper("lgdt")),
   line("lidt", "0F 01 /3 mem", "Ms:a", helper("lidt")),
   line("lar", "0F 02", "Gv:rw Ew", verdict("lar")),

@@ -4,6 +4,7 @@ import { Outcome, Vector } from "../core.ts";
 import { ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
 import { Cr0, Cr4 } from "../state.ts";
+import { StructuredFeature } from "./cpuid.ts";
 import { jumpToNext, operandBytes, readOperand16, requireRing0, writeRegister } from "./operand.ts";
 import { writeMemory16 } from "./segmentation.ts";
 
@@ -25,9 +26,11 @@ const CR4_FEATURES: readonly (readonly [cr4: number, feature: number])[] = [
   [Cr4.PGE, 13],
 ];
 
-/** CR4 bits that a processor with these CPUID features lets software set. */
-export function cr4Writable(features: number): number {
+/** CR4 bits that a processor with these CPUID features (leaf 1 EDX, leaf 7 EBX) lets software set. */
+export function cr4Writable(features: number, structuredFeatures = 0): number {
   let mask = 0;
+  if (structuredFeatures & StructuredFeature.SMEP) mask |= Cr4.SMEP;
+  if (structuredFeatures & StructuredFeature.SMAP) mask |= Cr4.SMAP;
   for (const [bits, feature] of CR4_FEATURES) if ((features >>> feature) & 1) mask |= bits;
   return mask;
 }
@@ -77,12 +80,12 @@ function writeCr3(core: Core, op: HelperOp, value: number): Outcome {
 }
 
 function writeCr4(core: Core, op: HelperOp, value: number): Outcome {
-  if (value & ~cr4Writable(core.cpuid.features)) core.raise(Vector.GP, 0);
+  if (value & ~cr4Writable(core.cpuid.features, core.cpuid.structuredFeatures)) core.raise(Vector.GP, 0);
   if (core.controls & ExitControl.cr4) return controlExit(core, op, 4, value);
   const changed = core.state.cr4 ^ value;
   if (changed & CR4_RELOADS && isPae(core.state.cr0, value)) latchPdptes(core, core.state.get(L.CR3));
   core.state.set(L.CR4, value);
-  if (changed & CR4_RELOADS) {
+  if (changed & (CR4_RELOADS | Cr4.SMEP | Cr4.SMAP)) {
     core.pagingChanged();
     core.flushTlbAll();
   }

@@ -6,17 +6,23 @@ import { ExitControl, ExitReason } from "../exit.ts";
 /** Bits of CPUID leaf 1 EDX that this CPU offers. */
 export const Feature = {
   FPU: 1 << 0,
+  VME: 1 << 1,
   PSE: 1 << 3,
   TSC: 1 << 4,
   MSR: 1 << 5,
   PAE: 1 << 6,
   CX8: 1 << 8,
+  SEP: 1 << 11,
   PGE: 1 << 13,
   CMOV: 1 << 15,
+  PSE36: 1 << 17,
 } as const;
 
 /** Bits of CPUID leaf 8000_0001 EDX that this CPU offers. */
 export const ExtendedFeature = { NX: 1 << 20 } as const;
+
+/** Bits of CPUID leaf 7 EBX that this CPU offers. */
+export const StructuredFeature = { SMEP: 1 << 7, SMAP: 1 << 20 } as const;
 
 /** Family 6, model 8, stepping 3: a P6 of the plain kind. */
 const SIGNATURE = 0x683;
@@ -25,6 +31,7 @@ const VENDOR_EBX = 0x756e6547;
 const VENDOR_EDX = 0x49656e69;
 const VENDOR_ECX = 0x6c65746e;
 const HIGHEST_LEAF = 2;
+const STRUCTURED_LEAF = 7;
 const EXTENDED = 0x80000000;
 const HIGHEST_EXTENDED_LEAF = 0x80000008;
 /** Leaves 8000_0002 to 8000_0004. */
@@ -42,23 +49,39 @@ const CACHES: Leaf = [0x03020101, 0, 0, 0x0c040882];
 const NOTHING: Leaf = [0, 0, 0, 0];
 
 const P6_FEATURES =
-  Feature.FPU | Feature.PSE | Feature.TSC | Feature.MSR | Feature.CX8 | Feature.PGE | Feature.CMOV;
+  Feature.FPU |
+  Feature.VME |
+  Feature.PSE |
+  Feature.TSC |
+  Feature.MSR |
+  Feature.CX8 |
+  Feature.SEP |
+  Feature.PGE |
+  Feature.CMOV;
 
-/** A P6-class processor without APIC, SEP, MTRR, PAT, MMX, FXSR and SSE. */
+/** A P6-class processor without APIC, MTRR, PAT, MMX, FXSR and SSE. */
 class P6Identity implements CpuIdentity {
   readonly features: number;
   readonly extendedFeatures: number;
+  readonly structuredFeatures: number;
 
-  constructor(features: number, extendedFeatures: number) {
+  constructor(features: number, extendedFeatures = 0, structuredFeatures = 0) {
     this.features = features;
     this.extendedFeatures = extendedFeatures;
+    this.structuredFeatures = structuredFeatures;
   }
 
-  leaf(eax: number, _ecx: number): Leaf {
-    if (eax === 0) return [HIGHEST_LEAF, VENDOR_EBX, VENDOR_ECX, VENDOR_EDX];
+  leaf(eax: number, ecx: number): Leaf {
+    const highest = this.structuredFeatures === 0 ? HIGHEST_LEAF : STRUCTURED_LEAF;
+    if (eax === 0) return [highest, VENDOR_EBX, VENDOR_ECX, VENDOR_EDX];
     if (eax === 1) return [SIGNATURE, 0, 0, this.features];
     if (this.extendedFeatures !== 0 && eax >= EXTENDED && eax <= HIGHEST_EXTENDED_LEAF)
       return this.#extendedLeaf(eax);
+    if (highest === STRUCTURED_LEAF && eax !== 2) {
+      // Leaves 3 to 6 have nothing to tell; what is above the highest answers like that.
+      const last = eax < 3 || eax >= STRUCTURED_LEAF;
+      return last && ecx === 0 ? [0, this.structuredFeatures, 0, 0] : NOTHING;
+    }
     // The highest basic leaf, and what every leaf above it (extended ones, where there are none) answers.
     return CACHES;
   }
@@ -94,17 +117,24 @@ function brandWords(part: number): Leaf {
 /**
  * The processors to choose from. `p6`: two-level paging only, no extended leaves, hence no brand string. `p6-pae`: PAE, execute-disable
  * and 36-bit physical addresses besides (which no one processor of this signature had; nothing that software derives from it contradicts).
+ * `max`: all that there is, PSE-36, SMEP and SMAP besides.
  */
-export const CPU_MODELS = ["p6", "p6-pae"] as const;
+export const CPU_MODELS = ["p6", "p6-pae", "max"] as const;
 export type CpuModel = (typeof CPU_MODELS)[number];
 
 /** What a processor of that name says of itself. Throws RangeError when there is none. */
 export function cpuIdentity(model: CpuModel): CpuIdentity {
   switch (model) {
     case "p6":
-      return new P6Identity(P6_FEATURES, 0);
+      return new P6Identity(P6_FEATURES);
     case "p6-pae":
       return new P6Identity(P6_FEATURES | Feature.PAE, ExtendedFeature.NX);
+    case "max":
+      return new P6Identity(
+        P6_FEATURES | Feature.PAE | Feature.PSE36,
+        ExtendedFeature.NX,
+        StructuredFeature.SMEP | StructuredFeature.SMAP,
+      );
     default:
       throw new RangeError(`there is no CPU model "${model}": choose one of ${CPU_MODELS.join(", ")}`);
   }

@@ -6,10 +6,11 @@ import { Flag } from "../state.ts";
 import { checkEntry, checkRealEntry, enterCode, enterRealCode, fetchCode } from "./code-entry.ts";
 import { type Descriptor, markAccessed, SystemType, selectorError, setSegmentFrom } from "./descriptor.ts";
 import { combineExceptions, isGuestFault } from "./exceptions.ts";
-import { isProtected } from "./operand.ts";
+import { isProtected, isVirtual8086 } from "./operand.ts";
 import { Segment } from "./segmentation.ts";
 import { currentStack, pushFrame, setStackPointer } from "./stack.ts";
 import { innerStack } from "./task-state.ts";
+import { switchForEvent } from "./task-switch.ts";
 
 /** Where an event comes from: a processor exception, an INT instruction, or the interrupt controller. */
 export type EventKind = "exception" | "software" | "external";
@@ -26,7 +27,7 @@ export interface Event {
   readonly returnEip: number;
 }
 
-const RETURN_FLAGS_MASK = ~(Flag.RF | Flag.VM);
+const RETURN_FLAGS_MASK = ~Flag.RF;
 const DR7_GENERAL_DETECT = 1 << 13;
 
 /** An exception that reports a fault: its saved EFLAGS have RF set, so that its instruction is restarted without a breakpoint. */
@@ -41,6 +42,9 @@ function isFault(event: Event): boolean {
     vector !== Vector.DF
   );
 }
+
+/** What is pushed, in this order, and then null when virtual-8086 mode is left. */
+const DATA_SEGMENTS = [Segment.GS, Segment.FS, Segment.DS, Segment.ES] as const;
 
 /** EFLAGS bits that a delivery clears besides IF. */
 const CLEARED = Flag.TF | Flag.NT | Flag.RF | Flag.VM;
@@ -79,6 +83,8 @@ interface Gate {
   readonly selector: number;
   readonly offset: number;
   readonly size: 2 | 4;
+  /** A task gate: `selector` names a TSS. */
+  readonly task: boolean;
   readonly clearsIf: boolean;
 }
 
@@ -94,15 +100,15 @@ function fetchGate(core: Core, event: Event, ext: number): Gate {
   const type = (high >>> 8) & 0x1f;
   const wide = type === SystemType.interruptGate32 || type === SystemType.trapGate32;
   const narrow = type === SystemType.interruptGate16 || type === SystemType.trapGate16;
-  // A task gate is valid here too, but switches tasks in hardware, which this CPU does not offer yet: it is refused like a
-  // gate of a wrong type.
-  if (!wide && !narrow) core.raise(Vector.GP, errorCode);
+  const task = type === SystemType.taskGate;
+  if (!wide && !narrow && !task) core.raise(Vector.GP, errorCode);
   if (event.kind === "software" && ((high >>> 13) & 3) < state.cpl) core.raise(Vector.GP, errorCode);
   if ((high & 0x8000) === 0) core.raise(Vector.NP, errorCode);
   return {
     selector: low >>> 16,
     offset: wide ? ((low & 0xffff) | (high & 0xffff0000)) >>> 0 : low & 0xffff,
     size: wide ? 4 : 2,
+    task,
     clearsIf: type === SystemType.interruptGate32 || type === SystemType.interruptGate16,
   };
 }
@@ -111,10 +117,20 @@ function deliverProtected(core: Core, event: Event): void {
   const { state } = core;
   const ext = event.kind === "software" ? 0 : 1;
   const gate = fetchGate(core, event, ext);
+  if (gate.task) {
+    switchForEvent(core, gate.selector, event, ext, isFault(event));
+    finish(core, event, 0);
+    state.set(L.SHADOW, state.get(L.SHADOW) | L.SHADOW_TASK);
+    return;
+  }
   const code = fetchCode(core, gate.selector, ext);
   const cpl = state.cpl;
   if (code.dpl > cpl) core.raise(Vector.GP, selectorError(gate.selector, ext));
   if (!code.present) core.raise(Vector.NP, selectorError(gate.selector, ext));
+  // Virtual-8086 mode is left for ring 0 only.
+  const virtual = isVirtual8086(state);
+  if (virtual && (code.conforming || code.dpl !== 0))
+    core.raise(Vector.GP, selectorError(gate.selector, ext));
 
   const flags = (state.eflags & RETURN_FLAGS_MASK) | (isFault(event) ? Flag.RF : 0);
   const frame = [flags, state.selector(Segment.CS), event.returnEip];
@@ -135,15 +151,22 @@ function enterSameRing(core: Core, code: Descriptor, gate: Gate, frame: number[]
 
 function enterInnerRing(core: Core, code: Descriptor, gate: Gate, frame: number[], ext: number): void {
   const { state } = core;
+  const virtual = isVirtual8086(state);
   const stack = innerStack(core, code.dpl, ext);
   checkEntry(core, code, gate.offset, ext);
   markAccessed(core, stack.descriptor);
   markAccessed(core, code);
+  const data = virtual ? DATA_SEGMENTS.map((index) => state.selector(index)) : [];
   const pointer = pushFrame(core, stack.target, gate.size, [
+    ...data,
     state.selector(Segment.SS),
     state.reg(4),
     ...frame,
   ]);
+  if (virtual) {
+    for (const index of DATA_SEGMENTS) state.setSegment(index, 0, 0, 0, 0);
+    state.set(L.EFLAGS_REST, state.get(L.EFLAGS_REST) & ~Flag.VM);
+  }
   setSegmentFrom(core, Segment.SS, stack.descriptor.selector, stack.descriptor);
   setStackPointer(state, pointer);
   enterCode(core, code, code.dpl, gate.offset);

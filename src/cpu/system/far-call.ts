@@ -10,10 +10,11 @@ import {
   selectorError,
   setSegmentFrom,
 } from "./descriptor.ts";
-import { isProtected, offsetBy, operandBytes } from "./operand.ts";
+import { offsetBy, operandBytes, usesDescriptors } from "./operand.ts";
 import { readMemory, readMemory16, Segment } from "./segmentation.ts";
 import { currentStack, peek, pushFrame, setStackPointer } from "./stack.ts";
 import { innerStack } from "./task-state.ts";
+import { switchesTask } from "./task-switch.ts";
 
 interface FarPointer {
   readonly selector: number;
@@ -49,10 +50,7 @@ function checkDirect(core: Core, selector: number, code: Descriptor): void {
   if (!code.present) core.raise(Vector.NP, selectorError(selector));
 }
 
-/**
- * Checks that a descriptor is a call gate that may be used. A task gate or a TSS would be valid as well, but switches tasks in
- * hardware, which this CPU does not offer yet: #GP(selector), as for a descriptor of a wrong type.
- */
+/** Checks that a descriptor is a call gate that may be used. */
 function checkCallGate(core: Core, selector: number, gate: Descriptor): void {
   const type = gate.systemType;
   if (type !== SystemType.callGate16 && type !== SystemType.callGate32) {
@@ -113,6 +111,7 @@ function callProtected(core: Core, op: HelperOp, target: FarPointer): void {
     callSameRing(core, descriptor, target.offset, operandBytes(op), op.nextEip);
     return;
   }
+  if (switchesTask(core, descriptor, "call", op.nextEip)) return;
   checkCallGate(core, selector, descriptor);
   const code = fetchGateCode(core, descriptor);
   if (!code.present) core.raise(Vector.NP, selectorError(descriptor.gateSelector));
@@ -123,7 +122,7 @@ function callProtected(core: Core, op: HelperOp, target: FarPointer): void {
 /** CALL far (9A, FF /3; Intel SDM vol. 2, CALL). */
 export const callFar: Helper = (core, op) => {
   const target = farPointer(core, op);
-  if (isProtected(core.state)) callProtected(core, op, target);
+  if (usesDescriptors(core.state)) callProtected(core, op, target);
   else callReal(core, op, target);
   return Outcome.jump;
 };
@@ -134,7 +133,7 @@ function jumpTo(core: Core, code: Descriptor, eip: number): void {
   enterCode(core, code, core.state.cpl, eip);
 }
 
-function jumpProtected(core: Core, target: FarPointer): void {
+function jumpProtected(core: Core, op: HelperOp, target: FarPointer): void {
   const { selector } = target;
   const descriptor = fetchTarget(core, selector);
   if (descriptor.code) {
@@ -142,6 +141,7 @@ function jumpProtected(core: Core, target: FarPointer): void {
     jumpTo(core, descriptor, target.offset);
     return;
   }
+  if (switchesTask(core, descriptor, "jump", op.nextEip)) return;
   checkCallGate(core, selector, descriptor);
   const code = fetchGateCode(core, descriptor);
   // A jump never changes the privilege.
@@ -155,8 +155,8 @@ function jumpProtected(core: Core, target: FarPointer): void {
 /** JMP far (EA, FF /5; Intel SDM vol. 2, JMP). */
 export const jmpFar: Helper = (core, op) => {
   const target = farPointer(core, op);
-  if (isProtected(core.state)) {
-    jumpProtected(core, target);
+  if (usesDescriptors(core.state)) {
+    jumpProtected(core, op, target);
   } else {
     checkRealEntry(core, target.offset);
     enterRealCode(core, target.selector, target.offset);

@@ -1,13 +1,22 @@
 import type { Core, Helper, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
+import * as L from "../layout.ts";
 import { Flag } from "../state.ts";
 import { checkEntry, checkRealEntry, enterCode, enterRealCode, fetchCode } from "./code-entry.ts";
 import { type Descriptor, markAccessed, selectorError, setSegmentFrom } from "./descriptor.ts";
-import { flagsWritableAt, writeFlags } from "./flags.ts";
-import { isProtected, operandBytes } from "./operand.ts";
-import { checkStackSegment, dropInnerSegments } from "./segment-load.ts";
+import {
+  ALL_FLAGS,
+  checkVirtualFlags,
+  flagsWritableAt,
+  virtualFlags,
+  writeFlags,
+  writeVirtualFlags,
+} from "./flags.ts";
+import { operandBytes, usesDescriptors } from "./operand.ts";
+import { checkStackSegment, dropInnerSegments, loadRealSegment } from "./segment-load.ts";
 import { Segment } from "./segmentation.ts";
 import { adjustStack, peek, setOuterStackPointer, setStackPointer } from "./stack.ts";
+import { returnToLinkedTask } from "./task-switch.ts";
 
 /** The code segment that a far return goes back to: RPL is the privilege returned to and never an inner one. */
 function fetchReturnCode(core: Core, selector: number): Descriptor {
@@ -60,7 +69,7 @@ export const retFar: Helper = (core, op) => {
   const parameterBytes = op.opcode === 0xca ? op.immediate & 0xffff : 0;
   const eip = peek(core, 0, size);
   const selector = peek(core, size, size) & 0xffff;
-  if (isProtected(state)) {
+  if (usesDescriptors(state)) {
     returnTo(core, fetchReturnCode(core, selector), eip, 2 * size, parameterBytes, size);
   } else {
     checkRealEntry(core, eip);
@@ -70,30 +79,54 @@ export const retFar: Helper = (core, op) => {
   return Outcome.jump;
 };
 
+/** In real mode and, if its IOPL or CR4.VME allows it, in virtual-8086 mode. */
 function iretReal(core: Core, op: HelperOp): void {
   const { state } = core;
   const size = operandBytes(op);
+  const virtual = virtualFlags(core, size);
   const eip = peek(core, 0, size);
   const selector = peek(core, size, size) & 0xffff;
   const flags = peek(core, 2 * size, size);
   checkRealEntry(core, eip);
+  if (virtual) checkVirtualFlags(core, flags);
   setStackPointer(state, adjustStack(state, 3 * size));
-  writeFlags(state, flags, flagsWritableAt(0, state.eflags, size));
+  if (virtual) writeVirtualFlags(core, flags);
+  else writeFlags(state, flags, flagsWritableAt(state.cpl, state.eflags, size));
   enterRealCode(core, selector, eip);
+}
+
+/** Ring 0 goes to virtual-8086 mode: ESP, SS, ES, DS, FS and GS follow the flags. */
+function iretToVirtual8086(core: Core, eip: number, selector: number, flags: number): void {
+  const { state } = core;
+  const slots = [12, 16, 20, 24, 28, 32].map((at) => peek(core, at, 4));
+  const [esp, ss, es, ds, fs, gs] = slots as [number, number, number, number, number, number];
+  if (eip > 0xffff) core.raise(Vector.GP, 0);
+  state.eflags = (flags & ALL_FLAGS) | Flag.VM;
+  state.set(L.CPL, 3);
+  for (const [index, value] of [es, selector, ss, ds, fs, gs].entries())
+    loadRealSegment(state, index, value & 0xffff);
+  setStackPointer(state, esp);
+  state.eip = eip;
+  state.updateMode();
 }
 
 function iretProtected(core: Core, op: HelperOp): void {
   const { state } = core;
   const size = operandBytes(op);
   const before = state.eflags;
-  // With NT set IRET goes back to the task linked in the TSS: a hardware task switch, which this CPU does not offer yet.
-  if (before & Flag.NT) core.raise(Vector.GP, 0);
+  if (before & Flag.NT) {
+    returnToLinkedTask(core, op.nextEip);
+    return;
+  }
   const eip = peek(core, 0, size);
   const selector = peek(core, size, size) & 0xffff;
   const flags = peek(core, 2 * size, size);
   const { cpl } = state;
-  // Ring 0 may return to virtual-8086 mode, which this CPU does not offer yet. Other rings cannot set VM: it is ignored.
-  if (size === 4 && flags & Flag.VM && cpl === 0) core.raise(Vector.GP, 0);
+  // Other rings cannot set VM: it is ignored.
+  if (size === 4 && flags & Flag.VM && cpl === 0) {
+    iretToVirtual8086(core, eip, selector, flags);
+    return;
+  }
   returnTo(core, fetchReturnCode(core, selector), eip, 3 * size, 0, size);
   // What may be changed is judged by the ring returned from.
   writeFlags(state, flags, flagsWritableAt(cpl, before, size));
@@ -104,7 +137,7 @@ function iretProtected(core: Core, op: HelperOp): void {
  * breakpoints yet, and RF is not kept.
  */
 export const iret: Helper = (core, op) => {
-  if (isProtected(core.state)) iretProtected(core, op);
+  if (usesDescriptors(core.state)) iretProtected(core, op);
   else iretReal(core, op);
   return Outcome.jump;
 };

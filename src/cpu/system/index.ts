@@ -1,4 +1,5 @@
 import type { Helper } from "../core.ts";
+import { setAccessControl } from "./access-control.ts";
 import { clts, invlpg, lmsw, movFromControl, movToControl, smsw } from "./control-registers.ts";
 import { cpuid } from "./cpuid.ts";
 import { movFromDebug, movToDebug } from "./debug-registers.ts";
@@ -37,6 +38,7 @@ export {
 /** The TypeScript helpers by the names that the opcode table gives them, but those of the x87 unit (src/cpu/fpu). */
 export const HELPERS: Readonly<Record<string, Helper>> = {
   arpl,
+  access_control: setAccessControl,
   bound,
   call_far: callFar,
   cli,

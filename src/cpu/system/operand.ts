@@ -1,10 +1,15 @@
 import type { Core, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
+import * as L from "../layout.ts";
 import type { CpuState } from "../state.ts";
-import { Cr0 } from "../state.ts";
+import { Cr0, Flag } from "../state.ts";
 import { readMemory16, writeMemory16 } from "./segmentation.ts";
 
 export const isProtected = (state: CpuState): boolean => (state.cr0 & Cr0.PE) !== 0;
+/** EFLAGS.VM, which only protected mode can set. CPL is 3 then. */
+export const isVirtual8086 = (state: CpuState): boolean => (state.get(L.EFLAGS_REST) & Flag.VM) !== 0;
+/** Selectors name descriptors, rather than paragraphs as in real and virtual-8086 mode. */
+export const usesDescriptors = (state: CpuState): boolean => isProtected(state) && !isVirtual8086(state);
 
 /** Bytes of the operand-size attribute. */
 export const operandBytes = (op: HelperOp): 2 | 4 => (op.operandSize === 32 ? 4 : 2);
@@ -50,7 +55,7 @@ export function requireRing0(core: Core): void {
   if (core.state.cpl !== 0) core.raise(Vector.GP, 0);
 }
 
-/** #UD in real mode: the instruction works on protected-mode selectors. */
+/** #UD in real and virtual-8086 mode: the instruction works on protected-mode selectors. */
 export function requireProtectedMode(core: Core): void {
-  if (!isProtected(core.state)) core.raise(Vector.UD);
+  if (!usesDescriptors(core.state)) core.raise(Vector.UD);
 }

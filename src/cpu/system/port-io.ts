@@ -2,7 +2,7 @@ import type { Core, Helper, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
 import * as L from "../layout.ts";
 import { ioPrivilege } from "./flags.ts";
-import { isProtected, readRegister, writeRegister } from "./operand.ts";
+import { isProtected, isVirtual8086, readRegister, writeRegister } from "./operand.ts";
 import { linearAddress, readLinear, Segment, SegmentAccess, writeLinear } from "./segmentation.ts";
 import { advance, EDI, ESI, elementSize, readIndex, repeatAnswered } from "./string-op.ts";
 import { ioMapAllows } from "./task-state.ts";
@@ -12,7 +12,9 @@ const EDX = 2;
 /** #GP(0) unless IOPL or the TSS's bit map allows the ports (Intel SDM vol. 1, 19.5). */
 function checkPorts(core: Core, port: number, size: number): void {
   const { state } = core;
-  if (!isProtected(state) || state.cpl <= ioPrivilege(state.get(L.EFLAGS_REST))) return;
+  if (!isProtected(state)) return;
+  // In virtual-8086 mode IOPL has no say: the bit map alone decides.
+  if (!isVirtual8086(state) && state.cpl <= ioPrivilege(state.get(L.EFLAGS_REST))) return;
   if (!ioMapAllows(core, port, size)) core.raise(Vector.GP, 0);
 }
 

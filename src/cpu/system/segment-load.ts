@@ -11,12 +11,13 @@ import {
   setSegmentFrom,
 } from "./descriptor.ts";
 import {
-  isProtected,
+  isVirtual8086,
   jumpToNext,
   offsetBy,
   operandBytes,
   readOperand16,
   storeSelector,
+  usesDescriptors,
   writeRegister,
 } from "./operand.ts";
 import { readMemory, readMemory16, Segment } from "./segmentation.ts";
@@ -24,12 +25,19 @@ import { adjustStack, currentStack, peek, pushFrame, setStackPointer } from "./s
 
 /** Present, writable data, accessed, DPL 0: what a segment register holds in real mode. */
 const REAL_MODE_ACCESS = 0x93;
+/** The same with DPL 3, and always with a limit of 64 KiB: in virtual-8086 mode (Intel SDM vol. 3, 20.2). */
+const VIRTUAL_8086_ACCESS = 0xf3;
 
 /**
- * Real-mode load: base from the selector, limit and D/B kept as they are (so a limit loaded in protected mode stays, known as
+ * Load in real or virtual-8086 mode. In real mode base from the selector, limit and D/B kept as they are (so a limit loaded in protected mode stays, known as
  * unreal mode). A segment left unusable by protected mode gets the limit of reset.
  */
 export function loadRealSegment(state: CpuState, index: number, selector: number): void {
+  if (isVirtual8086(state)) {
+    state.setSegment(index, selector, selector << 4, 0xffff, VIRTUAL_8086_ACCESS);
+    if (index === Segment.CS) state.set(L.SEG_CS + L.SEG_PERM, 7);
+    return;
+  }
   const attributes = state.segAttr(index);
   const limit = attributes === 0 ? 0xffff : state.segLimit(index);
   state.setSegment(index, selector, selector << 4, limit, (attributes & 0xf000) | REAL_MODE_ACCESS);
@@ -70,7 +78,7 @@ function checkDataSegment(core: Core, selector: number): Descriptor {
  */
 export function loadSegment(core: Core, index: number, selector: number): boolean {
   const { state } = core;
-  if (!isProtected(state)) {
+  if (!usesDescriptors(state)) {
     loadRealSegment(state, index, selector);
   } else if (index === Segment.SS) {
     const descriptor = checkStackSegment(core, selector, state.cpl, Vector.GP);

@@ -33,6 +33,21 @@ export function innerStack(core: Core, cpl: number, ext = 0): InnerStack {
 }
 
 const IO_MAP_BASE = 102;
+const REDIRECTION_BYTES = 32;
+
+/**
+ * The bit of an INT n in the interrupt redirection bit map, which lies below the I/O map of the TSS: set, or beyond the limit, the
+ * interrupt is for the monitor (Intel SDM vol. 3, 20.3.3).
+ */
+export function redirectsToMonitor(core: Core, vector: number): boolean {
+  const { state, memory } = core;
+  const base = state.segBase(Segment.TR);
+  const limit = state.segLimit(Segment.TR);
+  if (state.segAttr(Segment.TR) === 0 || !isTss32(core) || IO_MAP_BASE + 1 > limit) return true;
+  const at = memory.read16((base + IO_MAP_BASE) >>> 0, true) - REDIRECTION_BYTES + (vector >> 3);
+  if (at < 0 || at > limit) return true;
+  return ((memory.read8((base + at) >>> 0, true) >> (vector & 7)) & 1) !== 0;
+}
 
 /**
  * True when the I/O permission bit map of the current TSS allows `size` ports from `port` (Intel SDM vol. 1, 19.5.2). The

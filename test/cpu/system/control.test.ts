@@ -38,7 +38,7 @@ describe("control registers", () => {
     ["paging without protection", 0, Cr0.PG],
     ["NW without CD", 0, Cr0.PE | Cr0.NW],
     ["PAE, which CPUID does not offer", 4, Cr4.PAE],
-    ["VME, which CPUID does not offer", 4, Cr4.VME],
+    ["DE, which CPUID does not offer", 4, Cr4.DE],
     ["an undefined bit of CR4", 4, 1 << 30],
   ])("refuses %s", (_what, register, value) => {
     const core = new ProtectedCore();
@@ -325,13 +325,13 @@ describe("identification and model-specific registers", () => {
       String.fromCharCode(...[0, 8, 16, 24].map((shift) => ((word as number) >>> shift) & 0xff)),
     );
     expect([highest, text.join("")]).toEqual([2, "GenuineIntel"]);
-    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0xa139]);
+    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0xa93b]);
     expect(cpuid(core, 0x80000000)).toEqual(cpuid(core, 2));
   });
 
   it("CPUID of p6-pae offers PAE and, by extended leaves, execute-disable, 36 bits of address and a name", () => {
     const core = new ProtectedCore("p6-pae");
-    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0xa179]);
+    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0xa97b]);
     expect(cpuid(core, 0x80000000)).toEqual([0x80000008, 0, 0, 0]);
     expect(cpuid(core, 0x80000001)).toEqual([0, 0, 0, 1 << 20]);
     expect(cpuid(core, 0x80000008)).toEqual([0x2024, 0, 0, 0]);
@@ -341,8 +341,33 @@ describe("identification and model-specific registers", () => {
     expect(cpuid(core, 0x80000009)).toEqual(cpuid(core, 2));
   });
 
+  it("CPUID of max offers PSE-36 besides, and SMEP and SMAP by leaf 7", () => {
+    const core = new ProtectedCore("max");
+    expect(cpuid(core, 0)[0]).toBe(7);
+    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0x2a97b]);
+    expect([cpuid(core, 6), cpuid(core, 7), cpuid(core, 8)]).toEqual([
+      [0, 0, 0, 0],
+      [0, (1 << 7) | (1 << 20), 0, 0],
+      [0, (1 << 7) | (1 << 20), 0, 0],
+    ]);
+    expect(faultOfMovToCr(core, 4, Cr4.SMEP | Cr4.SMAP)).toBe("nothing");
+    expect(faultOfMovToCr(new ProtectedCore("p6-pae"), 4, Cr4.SMEP)).toEqual(GP0);
+  });
+
+  it("STAC and CLAC set and clear AC at ring 0, and do not exist without SMAP or elsewhere", () => {
+    const core = new ProtectedCore("max");
+    core.run("access_control", { rm: 3 });
+    expect(core.state.eflags & Flag.AC).toBe(Flag.AC);
+    core.run("access_control", { rm: 2 });
+    expect(core.state.eflags & Flag.AC).toBe(0);
+    expect(core.faultOf("access_control", { rm: 4 })).toEqual(UD);
+    core.state.set(L.CPL, 3);
+    expect(core.faultOf("access_control", { rm: 3 })).toEqual(UD);
+    expect(new ProtectedCore().faultOf("access_control", { rm: 3 })).toEqual(UD);
+  });
+
   it("a processor of an unknown name is refused", () => {
-    expect(() => new ProtectedCore("p7" as never)).toThrow("choose one of p6, p6-pae");
+    expect(() => new ProtectedCore("p7" as never)).toThrow("choose one of p6, p6-pae, max");
   });
 
   it("EFER has NXE alone, and a change of it drops all translations", () => {
@@ -391,7 +416,7 @@ describe("identification and model-specific registers", () => {
     expect(core.faultOf("rdtsc")).toEqual(GP0);
   });
 
-  it.each([0x1b, 0xfe, 0x174, 0x277, 0xc0000080])("MSR %i does not exist", (index) => {
+  it.each([0x1b, 0xfe, 0x173, 0x277, 0xc0000080])("MSR %i does not exist", (index) => {
     const core = new ProtectedCore();
     core.state.setReg(1, index);
     expect([core.faultOf("rdmsr"), core.faultOf("wrmsr")]).toEqual([GP0, GP0]);
@@ -416,12 +441,12 @@ describe("identification and model-specific registers", () => {
 
   it("SYSENTER and SYSEXIT are undefined without SEP", () => {
     const core = new ProtectedCore();
+    Object.assign(core.cpuid, { features: core.cpuid.features & ~(1 << 11) });
     expect([core.faultOf("sysenter"), core.faultOf("sysexit")]).toEqual([UD, UD]);
   });
 
   it("SYSENTER and SYSEXIT go to ring 0 and back where SEP is offered", () => {
     const core = new ProtectedCore();
-    Object.assign(core.cpuid, { features: core.cpuid.features | (1 << 11) });
     core.state.set(L.SYSENTER, 0x8);
     core.state.set(L.SYSENTER + 4, 0x7000);
     core.state.set(L.SYSENTER + 8, 0x6000);

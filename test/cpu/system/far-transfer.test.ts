@@ -264,11 +264,22 @@ describe("IRET", () => {
     expect(core.where()).toMatchObject({ eip: 0x6000, esp: STACK0 });
   });
 
-  it("refuses what is not offered: nested tasks and virtual-8086 mode", () => {
+  it("of a nested task whose back link names no busy TSS is refused", () => {
     const nested = outerFrame([0x6000, Sel.code0, 2]);
     nested.state.eflags = Flag.NT | 2;
-    expect(nested.faultOf("iret")).toEqual(gp(0));
-    expect(outerFrame([0x6000, Sel.code0, Flag.VM | 2]).faultOf("iret")).toEqual(gp(0));
+    expect(nested.faultOf("iret")).toMatchObject({ vector: 10 });
+  });
+
+  it("goes to virtual-8086 mode from ring 0, and nowhere beyond 64 KiB", () => {
+    const frame = (eip: number) => [eip, 0x1234, Flag.VM | Flag.IF | 2, 0x100, 0x2000, 1, 2, 3, 4];
+    const core = outerFrame(frame(0x10));
+    core.run("iret");
+    const { state } = core;
+    expect([state.eip, state.cpl, state.reg(4)]).toEqual([0x10, 3, 0x100]);
+    expect([0, 1, 2, 3, 4, 5].map((n) => [state.selector(n), state.segBase(n), state.segLimit(n)])).toEqual(
+      [1, 0x1234, 0x2000, 2, 3, 4].map((selector) => [selector, selector << 4, 0xffff]),
+    );
+    expect(outerFrame(frame(0x10000)).faultOf("iret")).toEqual(gp(0));
   });
 
   it("changes nothing when the outer stack's descriptor must leave the guest", () => {
