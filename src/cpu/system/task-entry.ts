@@ -64,9 +64,8 @@ function loadLdt(core: Core, ext: number): void {
   const { state } = core;
   const selector = state.selector(Segment.LDTR);
   if (isNull(selector)) return;
-  const found = selector & 4 ? undefined : lookUpDescriptor(core, selector);
-  if (found === undefined || found.systemType !== SystemType.ldt || !found.present)
-    return invalid(core, selector, ext);
+  const found = (selector & 4 ? undefined : lookUpDescriptor(core, selector)) ?? invalid(core, selector, ext);
+  if (found.systemType !== SystemType.ldt || !found.present) invalid(core, selector, ext);
   state.setSegment(Segment.LDTR, selector, found.base, found.limit, found.attributes);
 }
 
