@@ -3,6 +3,7 @@
  *
  *     npx tsx scenarios/boot-linux.ts --pager vtlb --until UMBRA-READY --json
  */
+import { POWERED_OFF } from "../src/devices/acpi-pm.ts";
 import { DONE_MARK, READY_MARK } from "../src/guest/initramfs/init-script.ts";
 import type { RunResult } from "../src/vm/options.ts";
 import type { Vm } from "../src/vm/vm.ts";
@@ -28,7 +29,7 @@ const FLAGS = {
   until: {
     type: "string",
     value: "REGEX",
-    help: `stop when the console shows this (default: ${READY_MARK}; with --script "${DONE_MARK} rc=0"; none when interactive)`,
+    help: `stop when the console shows this (default: ${READY_MARK}; with --script "${DONE_MARK} rc=0", or that it switches the machine off; none when interactive)`,
   },
   console: {
     type: "boolean",
@@ -106,7 +107,10 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   }
 
   const { reached, audits, result } = outcome;
-  const ok = audits.violations === 0 && (until === undefined ? ENDED_WELL.includes(result.status) : reached);
+  // A script may end with the machine's being switched off, before its own end is told.
+  const switchedOff = ownPattern === undefined && guest.hasScript && result.reason === POWERED_OFF;
+  const ended = until === undefined && ENDED_WELL.includes(result.status);
+  const ok = audits.violations === 0 && (reached || ended || switchedOff);
   if (showsConsole && !vm.console.text.endsWith("\n")) process.stdout.write("\n");
   process.stderr.write(`boot-linux: ${ok ? "" : "NOT OK: "}${summary(vm, outcome)}\n`);
   for (const { rule, detail } of audits.examples) process.stderr.write(`boot-linux: ${rule}: ${detail}\n`);

@@ -77,7 +77,7 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   const { boot, roms } = imageGuest(flags, common.memoryMiB);
   const machine = scenarioMachine(common);
   const inspector = await inspect(machine, common);
-  const vm = machine.createVm({ name: "guest", ...vmSettings(common), boot, roms, textMemory: true });
+  const vm = machine.createVm({ name: "guest", ...vmSettings(common), boot, roms, vga: true });
   const progress = new ProgressLine(vm);
   const show = (text: string | Uint8Array): void => {
     progress.clear();

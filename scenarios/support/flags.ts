@@ -59,6 +59,11 @@ export const COMMON_FLAGS = {
     value: "N",
     help: "kvm: most shadow pages, at least 64 (default: 2 % of the guest's pages)",
   },
+  apic: {
+    type: "string",
+    value: "on|off",
+    help: "local APIC, I/O APIC and the firmware's tables for them (default: on)",
+  },
   memory: {
     type: "string",
     value: "MIB",
@@ -89,6 +94,7 @@ export interface CommonSettings {
   readonly pager: PagerName;
   readonly kvm: KvmOptions;
   readonly memoryMiB: number;
+  readonly apic: boolean;
   readonly maxInstructions: number;
   /** undefined: no trace; empty: every family. */
   readonly trace: readonly string[] | undefined;
@@ -185,6 +191,7 @@ function commonSettings(values: Readonly<Record<string, unknown>>): CommonSettin
     pager: pagerNamed(text("pager") ?? "vtlb"),
     kvm: kvmOptions(text),
     memoryMiB: memoryOf(text("memory")),
+    apic: oneOf("apic", text("apic") ?? "on", ["on", "off"]) === "on",
     maxInstructions: limit === undefined ? Number.POSITIVE_INFINITY : countOf("max-instructions", limit),
     trace: familiesOf(text("trace")),
     inspect: inspect === undefined ? undefined : portOf(inspect),
@@ -208,10 +215,10 @@ export function countOf(flag: string, text: string): number {
 
 /** What a vm is created with, as the flags say. */
 export function vmSettings(
-  settings: Pick<CommonSettings, "pager" | "kvm" | "memoryMiB">,
-): Pick<VmOptions, "pager" | "kvm" | "memoryMiB"> {
-  const { pager, kvm, memoryMiB } = settings;
-  return { pager, kvm, memoryMiB };
+  settings: Pick<CommonSettings, "pager" | "kvm" | "memoryMiB" | "apic">,
+): Pick<VmOptions, "pager" | "kvm" | "memoryMiB" | "apic"> {
+  const { pager, kvm, memoryMiB, apic } = settings;
+  return { pager, kvm, memoryMiB, apic };
 }
 
 function kvmOptions(text: (name: string) => string | undefined): KvmOptions {
@@ -242,6 +249,7 @@ export function oneOf<const Word extends string>(flag: string, text: string, wor
 
 /** Every family of messages; the compiler sees to it that none is missing. */
 const FAMILIES: Readonly<Record<MessageFamily, true>> = {
+  apic: true,
   clock: true,
   console: true,
   cpu: true,

@@ -13,6 +13,9 @@ export interface VmAddresses {
   /** Only under pagers that keep roots of their own. */
   readonly roots: string;
   readonly pic: string;
+  /** Only where there is a local APIC, and with it an I/O APIC. */
+  readonly apic: string;
+  readonly ioapic: string;
   readonly timer: string;
   readonly rtc: string;
   readonly uart: string;
@@ -28,6 +31,8 @@ export function addressesOf(vmName: string): VmAddresses {
     shadow: `shadow:${vmName}`,
     roots: `roots:${vmName}`,
     pic: `pic:${vmName}`,
+    apic: `apic:${vmName}`,
+    ioapic: `ioapic:${vmName}`,
     timer: `timer:${vmName}`,
     rtc: `rtc:${vmName}`,
     uart: `uart:${vmName}`,

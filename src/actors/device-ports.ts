@@ -7,27 +7,34 @@ import type { MessageEndpoint } from "./stage.ts";
 /** What every device actor needs beside its own model. */
 export interface DeviceParts {
   readonly addresses: VmAddresses;
+  /** Whom a line is told: the 8259 pair (which is the default), and the I/O APIC if there is one. */
+  readonly lines?: readonly string[];
   readonly vcpu: number;
   readonly time: VirtualTime;
 }
+
+/** The controllers that a device's line leads to. */
+export const linesOf = ({ lines, addresses }: Pick<DeviceParts, "lines" | "addresses">): readonly string[] =>
+  lines ?? [addresses.pic];
 
 /** An interrupt line that is a message when its level changes. */
 export class IrqMessages implements IrqLine {
   level = false;
   readonly #self: MessageEndpoint;
-  readonly #pic: string;
+  readonly #controllers: readonly string[];
   readonly #line: number;
 
-  constructor(self: MessageEndpoint, pic: string, line: number) {
+  constructor(self: MessageEndpoint, controllers: readonly string[], line: number) {
     this.#self = self;
-    this.#pic = pic;
+    this.#controllers = controllers;
     this.#line = line;
   }
 
   set(level: boolean): void {
     if (level === this.level) return;
     this.level = level;
-    this.#self.post(this.#pic, { type: level ? "irq.assert" : "irq.deassert", line: this.#line });
+    for (const controller of this.#controllers)
+      this.#self.post(controller, { type: level ? "irq.assert" : "irq.deassert", line: this.#line });
   }
 }
 

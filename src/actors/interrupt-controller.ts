@@ -6,8 +6,14 @@ import { type DeviceParts, portActions } from "./device-ports.ts";
 import type { Stage } from "./stage.ts";
 
 /** The interrupt controller of one vm as an actor: the two 8259A. Returns the model. */
-export function addInterruptController(stage: Stage, parts: Omit<DeviceParts, "time">): PicPair {
-  const { addresses, vcpu } = parts;
+export function addInterruptController(
+  stage: Stage,
+  parts: Pick<DeviceParts, "addresses" | "vcpu"> & {
+    /** Where its INTR pin goes: the Switcher (the default), or the local APIC that it passes through. */
+    readonly pin?: string;
+  },
+): PicPair {
+  const { addresses, vcpu, pin = SWITCHER } = parts;
   let ended = 0;
   const pic = new PicPair({
     intr: () => {},
@@ -37,8 +43,8 @@ export function addInterruptController(stage: Stage, parts: Omit<DeviceParts, "t
           self.post(SWITCHER, { type: "intr.vector", vcpu, vector, spurious });
           announceEoi();
         },
-        request: () => self.post(SWITCHER, { type: "intr.request", vcpu }),
-        withdraw: () => self.post(SWITCHER, { type: "intr.withdraw", vcpu }),
+        request: () => self.post(pin, { type: "intr.request", vcpu }),
+        withdraw: () => self.post(pin, { type: "intr.withdraw", vcpu }),
       },
     };
   });

@@ -1,6 +1,6 @@
 import { I8042 } from "../devices/i8042.ts";
 import { keyboardControllerChart } from "../machines/keyboard-controller.ts";
-import { type DeviceParts, IrqMessages, portActions } from "./device-ports.ts";
+import { type DeviceParts, IrqMessages, linesOf, portActions } from "./device-ports.ts";
 import type { Stage } from "./stage.ts";
 
 const KEYBOARD_LINE = 1;
@@ -15,7 +15,7 @@ export function addKeyboardController(stage: Stage, parts: KeyboardParts): I8042
   let model: I8042 | undefined;
   stage.add(addresses.kbd, keyboardControllerChart, (self) => {
     const kbd = new I8042({
-      irq: new IrqMessages(self, addresses.pic, KEYBOARD_LINE),
+      irq: new IrqMessages(self, linesOf(parts), KEYBOARD_LINE),
       reset: () => self.post(addresses.vm, { type: "vm.reset", by: "the keyboard controller" }),
       hasKeyboard,
     });

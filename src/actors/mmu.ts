@@ -22,6 +22,8 @@ export interface MmuParts {
   readonly walker: GuestWalker;
   readonly paging: GuestPaging;
   readonly memory: GuestMemory;
+  /** Who answers at a guest-physical address that no frame backs. Default: the vm's ports actor. */
+  readonly deviceAt?: (gpa: Gpa) => string;
   /** The actor that follows the vcpu's paging registers: the ShadowManager, or Roots where the pager has them. */
   readonly contextActor: string;
   /** The ShadowManager does stores for the guest (`shadow.write`). */
@@ -33,6 +35,7 @@ export interface MmuParts {
 /** The MMU of one vcpu as an actor: walks the guest's tables, and asks the shadow or a device to act. */
 export function addMmu(stage: Stage, parts: MmuParts) {
   const { addresses, vcpu, walker, paging, memory } = parts;
+  const deviceAt = parts.deviceAt ?? (() => addresses.ports);
   const access: { -readonly [K in keyof Required<GuestAccess>]: GuestAccess[K] } = {
     gva: 0 as Gva,
     write: false,
@@ -109,9 +112,8 @@ export function addMmu(stage: Stage, parts: MmuParts) {
           gpa = (event as MmuUnbacked).gpa;
         }
         const { size, value } = tried;
-        if (tried.access === Access.write)
-          self.post(addresses.ports, { type: "mmio.write", gpa, size, value });
-        else self.post(addresses.ports, { type: "mmio.read", gpa, size });
+        if (tried.access === Access.write) self.post(deviceAt(gpa), { type: "mmio.write", gpa, size, value });
+        else self.post(deviceAt(gpa), { type: "mmio.read", gpa, size });
       },
       askStore: () =>
         self.post(addresses.shadow, { type: "shadow.write", gpa, bytes: tried.size, value: tried.value }),

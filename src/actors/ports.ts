@@ -1,37 +1,58 @@
 import type { MmioRead } from "../bus/messages/index.ts";
+import { AcpiPm, POWERED_OFF } from "../devices/acpi-pm.ts";
 import { DebugConsole } from "../devices/debug-console.ts";
 import { DebugExit } from "../devices/debug-exit.ts";
-import { allOnes } from "../devices/device.ts";
+import { allOnes, type PortDevice } from "../devices/device.ts";
+import { FwCfg } from "../devices/fw-cfg.ts";
 import { PciNone } from "../devices/pci-none.ts";
 import { PortMap } from "../devices/port-map.ts";
 import { PostCode } from "../devices/post-code.ts";
 import { UnassignedPorts } from "../devices/unassigned.ts";
+import { VgaText } from "../devices/vga-text.ts";
 import { portsChart } from "../machines/ports.ts";
 import { type DeviceParts, portActions } from "./device-ports.ts";
 import type { Stage } from "./stage.ts";
 
+export interface PortsParts extends DeviceParts {
+  /** Guest-physical memory, as fw_cfg tells it. */
+  readonly memoryBytes: number;
+  /** There is a VGA adapter in text mode. */
+  readonly vga: boolean;
+}
+
 export interface PortsModels {
   readonly pci: PciNone;
   readonly postCode: PostCode;
+  readonly acpiPm: AcpiPm;
   readonly debugConsole: DebugConsole;
   readonly debugExit: DebugExit;
+  readonly fwCfg: FwCfg;
+  readonly vga?: VgaText;
   readonly unassigned: UnassignedPorts;
 }
 
+/** Those that claim ports. */
+export function devicesOf({ unassigned: _, ...claiming }: PortsModels): PortDevice[] {
+  return Object.values(claiming);
+}
+
 /** The devices of one vm that have no state worth a chart, and what nobody claims, as one actor. Returns the models. */
-export function addPorts(stage: Stage, parts: Omit<DeviceParts, "time">): PortsModels {
-  const { addresses, vcpu } = parts;
+export function addPorts(stage: Stage, parts: PortsParts): PortsModels {
+  const { addresses, vcpu, time } = parts;
   let models: PortsModels | undefined;
   stage.add(addresses.ports, portsChart, (self) => {
     const pci = new PciNone(() => self.post(addresses.vm, { type: "vm.reset", by: "port 0xcf9" }));
     const postCode = new PostCode();
+    const acpiPm = new AcpiPm(time, () => self.post(addresses.vm, { type: "vm.halt", reason: POWERED_OFF }));
     const debugConsole = new DebugConsole((byte) =>
       self.post(addresses.vm, { type: "console.output", byte }),
     );
     const debugExit = new DebugExit((code) => self.post(addresses.vm, { type: "vm.exit", code }));
     const unassigned = new UnassignedPorts();
-    models = { pci, postCode, debugConsole, debugExit, unassigned };
-    const map = new PortMap([pci, postCode, debugConsole, debugExit], unassigned);
+    const fwCfg = new FwCfg({ memoryBytes: parts.memoryBytes, cpus: 1 });
+    const vga = parts.vga ? new VgaText(time) : undefined;
+    models = { pci, postCode, acpiPm, debugConsole, debugExit, fwCfg, unassigned, ...(vga && { vga }) };
+    const map = new PortMap(devicesOf(models), unassigned);
     return {
       actions: {
         ...portActions(self, vcpu, (port) => map.deviceAt(port)),

@@ -1,6 +1,13 @@
 import { Mc146818 } from "../devices/mc146818.ts";
 import { rtcChart } from "../machines/rtc.ts";
-import { alarmAction, ClockMessages, type DeviceParts, IrqMessages, portActions } from "./device-ports.ts";
+import {
+  alarmAction,
+  ClockMessages,
+  type DeviceParts,
+  IrqMessages,
+  linesOf,
+  portActions,
+} from "./device-ports.ts";
 import type { Stage } from "./stage.ts";
 
 const RTC_LINE = 8;
@@ -17,7 +24,7 @@ export function addRtc(stage: Stage, parts: RtcParts): Mc146818 {
   let model: Mc146818 | undefined;
   stage.add(addresses.rtc, rtcChart, (self) => {
     const clock = new ClockMessages(self, addresses.clock, time);
-    const irq = new IrqMessages(self, addresses.pic, RTC_LINE);
+    const irq = new IrqMessages(self, linesOf(parts), RTC_LINE);
     const rtc = new Mc146818({
       irq,
       clock,

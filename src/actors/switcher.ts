@@ -2,6 +2,7 @@ import type {
   ControlRegisterExit,
   CpuExit,
   HltExit,
+  IntrNmi,
   IntrRequest,
   IntrVector,
   InvlpgExit,
@@ -39,6 +40,8 @@ export interface VcpuWiring {
   readonly vcpu: Vcpu;
   readonly addresses: VmAddresses;
   readonly routes: IoRoutes;
+  /** The local APIC of the vcpu, or the vm's 8259 pair. */
+  readonly interrupts: string;
 }
 
 export interface SwitcherParts {
@@ -81,6 +84,11 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
         fail(error);
       }
     };
+    const wake = (woken: Vcpu) => {
+      if (!woken.asleep) return;
+      woken.asleep = false;
+      self.post(addressesOf(woken.name).vm, { type: "sched.awake", vcpu: woken.index });
+    };
     const canInterrupt = () =>
       vcpu.interruptPending && !vcpu.injecting && processor.interruptible && processor.pending === undefined;
     const perform = () => processor.perform();
@@ -95,6 +103,8 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
         hasRunnable: () => queue.hasRunnable,
         mustYield: () => !vcpu.runnable || (vcpu.retired >= vcpu.sliceEnd && queue.othersRunnable(vcpu)),
         canInterrupt,
+        canInjectNmi: () =>
+          vcpu.nmiPending && !vcpu.injecting && processor.nmiReady && processor.pending === undefined,
         isHalted: () => vcpu.halted,
         concernsLoaded: ({ event }) => (event as Concerning).vcpu === vcpu?.index,
         canInterruptLoaded: ({ event }) =>
@@ -127,7 +137,8 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
         isAlarm: ({ event }) => (event as CpuExit).reason === "budget" && vcpu.alarmDue,
         isDeadHalt: ({ event }) => (event as CpuExit).reason === "hlt" && !(event as HltExit).interruptible,
         isHlt: ({ event }) => (event as CpuExit).reason === "hlt",
-        isAsleep: ({ event }) => (event as CpuExit).reason === "asleep" && !vcpu.interruptPending,
+        isAsleep: ({ event }) =>
+          (event as CpuExit).reason === "asleep" && !vcpu.interruptPending && !vcpu.nmiPending,
         isTripleFault: ({ event }) => (event as CpuExit).reason === "tripleFault",
         causesTripleFault: ({ event }) =>
           (event as TrapInject).vcpu === vcpu.index &&
@@ -167,9 +178,16 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
         raise: ({ event }) => {
           const woken = concerned(event as IntrRequest);
           woken.interruptPending = true;
-          if (!woken.asleep) return;
-          woken.asleep = false;
-          self.post(addressesOf(woken.name).vm, { type: "sched.awake", vcpu: woken.index });
+          wake(woken);
+        },
+        raiseNmi: ({ event }) => {
+          const woken = concerned(event as IntrNmi);
+          woken.nmiPending = true;
+          wake(woken);
+        },
+        injectNmi: () => {
+          vcpu.nmiPending = false;
+          inject({ type: "trap.inject", vcpu: vcpu.index, vector: Vector.NMI, kind: "nmi", errorCode: -1 });
         },
         openWindow: () => {
           processor.windowRequested = true;
@@ -181,7 +199,7 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
         },
         acknowledge: () => {
           vcpu.interruptPending = false;
-          self.post(wiring.addresses.pic, { type: "intr.acknowledge" });
+          self.post(wiring.interrupts, { type: "intr.acknowledge" });
         },
         injectInterrupt: ({ event }) => {
           const { vector } = event as IntrVector;

@@ -1,7 +1,14 @@
 import { I8254 } from "../devices/i8254.ts";
 import { PORT61, Port61 } from "../devices/port61.ts";
 import { timerChart } from "../machines/timer.ts";
-import { alarmAction, ClockMessages, type DeviceParts, IrqMessages, portActions } from "./device-ports.ts";
+import {
+  alarmAction,
+  ClockMessages,
+  type DeviceParts,
+  IrqMessages,
+  linesOf,
+  portActions,
+} from "./device-ports.ts";
 import type { Stage } from "./stage.ts";
 
 const TIMER_LINE = 0;
@@ -12,7 +19,7 @@ export function addTimer(stage: Stage, parts: DeviceParts): { readonly pit: I825
   let models: { readonly pit: I8254; readonly port61: Port61 } | undefined;
   stage.add(addresses.timer, timerChart, (self) => {
     const clock = new ClockMessages(self, addresses.clock, time);
-    const pit = new I8254(new IrqMessages(self, addresses.pic, TIMER_LINE), clock);
+    const pit = new I8254(new IrqMessages(self, linesOf(parts), TIMER_LINE), clock);
     const port61 = new Port61(pit, clock);
     models = { pit, port61 };
     return {

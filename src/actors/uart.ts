@@ -1,7 +1,14 @@
 import type { ConsoleInput } from "../bus/messages/index.ts";
 import { COM1, Uart16550 } from "../devices/uart16550.ts";
 import { uartChart } from "../machines/uart.ts";
-import { alarmAction, ClockMessages, type DeviceParts, IrqMessages, portActions } from "./device-ports.ts";
+import {
+  alarmAction,
+  ClockMessages,
+  type DeviceParts,
+  IrqMessages,
+  linesOf,
+  portActions,
+} from "./device-ports.ts";
 import type { Stage } from "./stage.ts";
 
 /** The serial port of one vm's console (COM1) as an actor. Returns the model. */
@@ -10,7 +17,7 @@ export function addUart(stage: Stage, parts: DeviceParts): Uart16550 {
   let model: Uart16550 | undefined;
   stage.add(addresses.uart, uartChart, (self) => {
     const clock = new ClockMessages(self, addresses.clock, time);
-    const irq = new IrqMessages(self, addresses.pic, COM1.irq);
+    const irq = new IrqMessages(self, linesOf(parts), COM1.irq);
     const uart = new Uart16550({
       name: "com1",
       base: COM1.base,

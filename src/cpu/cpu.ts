@@ -145,6 +145,10 @@ export class Cpu implements Processor, Core, AccessMonitor {
     return ((this.u32[L.EFLAGS_REST >> 2] as number) & Flag.IF) !== 0 && !this.interruptsHeldOff;
   }
 
+  get nmiReady(): boolean {
+    return this.u32[L.NMI_BLOCKED >> 2] === 0 && !this.interruptsHeldOff;
+  }
+
   /** By STI or MOV SS, or because a device has been accessed already for an instruction that has not finished. */
   private get interruptsHeldOff(): boolean {
     const { retired } = this;
@@ -269,7 +273,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
     this.i64[L.TSC_OFFSET >> 3] = BigInt.asIntN(64, this.tscOffset);
     this.answers.save(f64, this.u32, L.ANSWERS >> 2);
     const event = this.pending;
-    const kind = event === undefined ? 0 : event.kind === "external" ? 1 : 2;
+    const kind = event === undefined ? 0 : event.kind === "external" ? 1 : event.kind === "nmi" ? 3 : 2;
     this.state.set(
       L.PENDING,
       kind | (event?.errorCode !== undefined ? 16 : 0) | (event?.cr2 !== undefined ? 32 : 0),
@@ -294,7 +298,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
       bits === 0
         ? undefined
         : {
-            kind: (bits & 3) === 1 ? "external" : "exception",
+            kind: (bits & 3) === 1 ? "external" : (bits & 3) === 3 ? "nmi" : "exception",
             vector: this.state.get(L.PENDING + 4),
             ...(bits & 16 ? { errorCode: this.state.get(L.PENDING + 8) } : {}),
             ...(bits & 32 ? { cr2: this.state.get(L.PENDING + 12) } : {}),
@@ -737,7 +741,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
     const event = this.pending as InjectedEvent;
     const errorCode = event.errorCode ?? -1;
     try {
-      if (event.kind === "external") {
+      if (event.kind !== "exception") {
         deliverEvent(this, {
           vector: event.vector,
           errorCode,
@@ -745,6 +749,7 @@ export class Cpu implements Processor, Core, AccessMonitor {
           kind: "external",
           returnEip: this.state.eip,
         });
+        if (event.kind === "nmi") this.state.set(L.NMI_BLOCKED, 1);
       } else {
         this.fault.vector = event.vector;
         this.fault.errorCode = errorCode;

@@ -100,6 +100,14 @@ export const CR3 = 0x20c;
 export const CR4 = 0x210;
 /** IA32_EFER, low word. */
 export const EFER = 0x214;
+/**
+ * IA32_APIC_BASE, low word: 0 where there is no local APIC. Bit 8 bootstrap processor, bit 11 enabled, from bit 12 on the address. And the
+ * id of the local APIC.
+ */
+export const APIC_BASE = 0x218;
+export const APIC_ID = 0x21c;
+/** Not zero from the delivery of a non-maskable interrupt until IRET: no other is taken. */
+export const NMI_BLOCKED = 0x204;
 /** DR0..DR3, then DR6 and DR7. */
 export const DR0 = 0x220;
 export const DR6 = 0x230;
@@ -134,7 +142,7 @@ export const FPU_LAST_OPCODE = 0x39c;
 export const RETIRED = 0x3c0;
 /** Count of retired instructions at which the interrupt shadow ends (exclusive): it holds while RETIRED equals this. */
 export const SHADOW_AT = 0x3c8;
-/** Injected event not yet delivered: kind (0 none, 1 external, 2 exception, bit 4 error code, bit 5 CR2), vector, error code, CR2. */
+/** Injected event not yet delivered: kind (0 none, 1 external, 2 exception, 3 non-maskable, bit 4 error code, bit 5 CR2), vector, error code, CR2. */
 export const PENDING = 0x3d0;
 /** What WRMSR has added to the time-stamp counter: a 64-bit integer. */
 export const TSC_OFFSET = 0x3e0;

@@ -10,8 +10,8 @@ export interface InjectedEvent {
   readonly errorCode?: number;
   /** Loaded into CR2 first (page faults). */
   readonly cr2?: number;
-  /** external: an interrupt from the controller; exception: a processor exception (double-fault rules apply). */
-  readonly kind: "external" | "exception";
+  /** external: an interrupt from the controller; nmi: vector 2; exception: a processor exception (double-fault rules apply). */
+  readonly kind: "external" | "nmi" | "exception";
 }
 
 /** The physical CPU as the monitor drives it. Mechanism: synchronous, knows no bus. */
@@ -46,6 +46,8 @@ export interface Processor {
   readonly pending: InjectedEvent | undefined;
   /** IF is set, and no STI or MOV SS shadow. */
   readonly interruptible: boolean;
+  /** A non-maskable interrupt can be taken: none is in service (until IRET), and no STI or MOV SS shadow. */
+  readonly nmiReady: boolean;
   /** Leave with interruptWindow as soon as an interrupt could be taken. */
   windowRequested: boolean;
   /** Instructions retired since reset of the loaded vcpu (an exact integer below 2^53). */

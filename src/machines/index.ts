@@ -1,9 +1,11 @@
 import type { AnyStateMachine } from "xstate";
 import { cpuChart } from "./cpu.ts";
 import { interruptControllerChart } from "./interrupt-controller.ts";
+import { ioApicChart } from "./io-apic.ts";
 import { keyboardControllerChart } from "./keyboard-controller.ts";
 import { kvmRootsChart } from "./kvm-roots.ts";
 import { kvmShadowManagerChart } from "./kvm-shadow-manager.ts";
+import { localApicChart } from "./local-apic.ts";
 import { mmuChart } from "./mmu.ts";
 import { portsChart } from "./ports.ts";
 import { rtcChart } from "./rtc.ts";
@@ -24,6 +26,8 @@ export const ALL_CHARTS: Readonly<Record<string, AnyStateMachine>> = {
   "shadow (kvm)": kvmShadowManagerChart,
   roots: kvmRootsChart,
   pic: interruptControllerChart,
+  apic: localApicChart,
+  ioapic: ioApicChart,
   timer: timerChart,
   rtc: rtcChart,
   uart: uartChart,
@@ -35,9 +39,11 @@ export const ALL_CHARTS: Readonly<Record<string, AnyStateMachine>> = {
 export {
   cpuChart,
   interruptControllerChart,
+  ioApicChart,
   keyboardControllerChart,
   kvmRootsChart,
   kvmShadowManagerChart,
+  localApicChart,
   mmuChart,
   portsChart,
   rtcChart,

@@ -13,6 +13,7 @@ type SwitcherEvent = MessageOf<
   | "intr.request"
   | "intr.withdraw"
   | "intr.vector"
+  | "intr.nmi"
   | "clock.advanced"
   | "sched.ready"
   | "sched.suspend"
@@ -36,6 +37,8 @@ export const switcherChart = setup({
     "withdraw",
     "acknowledge",
     "injectInterrupt",
+    "raiseNmi",
+    "injectNmi",
     "injectTrap",
     "answer",
     "perform",
@@ -61,6 +64,7 @@ export const switcherChart = setup({
     "hasRunnable",
     "mustYield",
     "canInterrupt",
+    "canInjectNmi",
     "isHalted",
     "concernsLoaded",
     "canInterruptLoaded",
@@ -87,6 +91,7 @@ export const switcherChart = setup({
   on: {
     "intr.request": { actions: "raise" },
     "intr.withdraw": { actions: "withdraw" },
+    "intr.nmi": { actions: "raiseNmi" },
     "sched.ready": { actions: "ready" },
     "sched.suspend": { actions: ["suspend", "confirmSuspended"] },
     "sched.remove": { actions: ["remove", "confirmRemoved"] },
@@ -100,6 +105,7 @@ export const switcherChart = setup({
     switchingIn: {
       always: [
         { guard: "mustYield", target: "switchingOut" },
+        { guard: "canInjectNmi", target: "inGuest", actions: ["injectNmi", "enter"] },
         { guard: "canInterrupt", target: "dispatching.acknowledging", actions: "acknowledge" },
         { guard: "isHalted", target: "inGuest", actions: "halt" },
         { target: "inGuest", actions: "enter" },
@@ -140,6 +146,7 @@ export const switcherChart = setup({
           { guard: "concernsLoaded", actions: ["raise", "openWindow"] },
           { actions: "raise" },
         ],
+        "intr.nmi": [{ guard: "concernsLoaded", actions: ["raiseNmi", "kick"] }, { actions: "raiseNmi" }],
         "sched.suspend": [
           { guard: "concernsLoaded", actions: ["suspend", "kick"] },
           { actions: ["suspend", "confirmSuspended"] },

@@ -79,7 +79,7 @@ export const vmChart = setup({
       states: {
         /** It broke a rule, reached its limit, or its owner wanted it gone. */
         killed: {},
-        /** HLT with interrupts off. */
+        /** HLT with interrupts off, or switched off. */
         halted: {},
         /** Triple fault. */
         shutdown: {},

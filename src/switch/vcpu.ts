@@ -63,6 +63,8 @@ export class Vcpu {
   removed = false;
   /** INTR is high. */
   interruptPending = false;
+  /** A non-maskable interrupt waits to be taken. */
+  nmiPending = false;
   /** An event is on its way to the CPU by message, and no exit has come since. */
   injecting = false;
   /** Alarms that HLT jumped to since the last interrupt. */

@@ -6,15 +6,19 @@ import { addVm, failureReason } from "../actors/vm.ts";
 import { Bus, type BusFault } from "../bus/bus.ts";
 import type { Message } from "../bus/messages/index.ts";
 import { Cpu } from "../cpu/cpu.ts";
+import { APIC_BASE } from "../cpu/layout.ts";
 import type { Processor } from "../cpu/processor.ts";
 import type { CpuState } from "../cpu/state.ts";
+import { LOCAL_APIC_BASE } from "../devices/apic-addresses.ts";
 import { TimerWheel } from "../devices/timer-wheel.ts";
+import { FIRMWARE_BASE, firmwareRom } from "../guest/firmware/rom.ts";
+import type { RomImage } from "../guest/rom.ts";
 import { type ChartSystem, createChartSystem } from "../machines/bind.ts";
 import { type Gfn, type Gpa, type Gva, type Mfn, NO_FRAME, PAGE_SIZE } from "../mmu/address.ts";
 import { FrameAllocator } from "../mmu/frames.ts";
 import { GuestMemory } from "../mmu/guest-memory.ts";
 import { MachineMemory } from "../mmu/machine-memory.ts";
-import { P2m } from "../mmu/p2m.ts";
+import { LEGACY_HOLE_END, P2m } from "../mmu/p2m.ts";
 import { PAGER_NAMES, type Pager, type TlbControl } from "../mmu/pager.ts";
 import { createPager } from "../mmu/shadow/create.ts";
 import { FactLog } from "../mmu/shadow/kvm/listener.ts";
@@ -36,6 +40,8 @@ const FRAMES_PER_MIB = 256;
 /** Colour text modes of a VGA adapter. */
 const TEXT_MEMORY = 0xb8000;
 const TEXT_MEMORY_BYTES = 0x8000;
+/** IA32_APIC_BASE of the first processor. */
+const BOOTSTRAP_AND_ENABLED = 0x900;
 
 /**
  * The emulated physical machine: memory, one CPU, one bus, and the vms on it.
@@ -122,14 +128,19 @@ export class Machine {
     const facts = new FactLog();
     let pager: Pager | undefined;
     try {
-      this.#addRegions(memory, options);
+      const roms = [...(options.roms ?? [])];
+      if (options.apic === true && !coversFirmware(roms)) roms.push(firmwareRom());
+      this.#addRegions(memory, { ...options, roms });
       if (this.#framesReused)
         for (const mfn of p2m.table) if (mfn !== NO_FRAME) this.memory.clearFrame(mfn as Mfn);
-      for (const { gpa, bytes } of options.roms ?? []) {
+      for (const { gpa, bytes } of roms) {
         memory.writeBytes(gpa as Gpa, bytes);
         memory.setReadOnly(gpa as Gpa, bytes.length, true);
       }
-      this.#powerOn(vcpu, (state) => options.boot(memory, state));
+      this.#powerOn(vcpu, (state) => {
+        if (options.apic === true) state.set(APIC_BASE, LOCAL_APIC_BASE | BOOTSTRAP_AND_ENABLED);
+        options.boot(memory, state);
+      });
       const paging = pagingView(vcpu, this.processor.state, this.processor.features);
       pager = createPager(
         pagerName,
@@ -190,12 +201,14 @@ export class Machine {
     const addresses = addressesOf(vcpu.name);
     const stage = this.#stage;
     try {
-      const { devices, routes } = buildPlant({
+      const { devices, routes, interrupts } = buildPlant({
         stage,
         ...made,
         eip: () => this.processor.state.eip,
         rtcEpochSeconds: options.rtcEpochSeconds,
         keyboard: options.keyboard ?? false,
+        vga: options.vga ?? false,
+        apic: options.apic ?? false,
       });
       const vm = new Vm({ machine: this, vcpu, addresses, memory, pager, devices });
       addVm(stage, {
@@ -207,7 +220,7 @@ export class Machine {
         output: (byte) => vm.output.put(byte),
       });
       this.#vcpus.push(vcpu);
-      this.#wirings.push({ vcpu, addresses, routes });
+      this.#wirings.push({ vcpu, addresses, routes, interrupts });
       this.#vms.set(vcpu.name, vm);
       this.bus.post(MACHINE, addresses.vm, { type: "vm.boot" });
       return vm;
@@ -224,9 +237,9 @@ export class Machine {
   }
 
   /** Video memory and ROMs, as far as the vm has them. */
-  #addRegions({ p2m }: GuestMemory, { roms = [], textMemory = false }: VmOptions): void {
+  #addRegions({ p2m }: GuestMemory, { roms = [], vga = false }: VmOptions): void {
     const regions = roms.map(({ gpa, bytes }) => ({ gpa, sizeBytes: bytes.length, what: "a ROM image" }));
-    if (textMemory) regions.push({ gpa: TEXT_MEMORY, sizeBytes: TEXT_MEMORY_BYTES, what: "video memory" });
+    if (vga) regions.push({ gpa: TEXT_MEMORY, sizeBytes: TEXT_MEMORY_BYTES, what: "video memory" });
     for (const { gpa, sizeBytes, what } of regions) {
       if (gpa % PAGE_SIZE !== 0 || sizeBytes % PAGE_SIZE !== 0 || sizeBytes === 0)
         throw new SettingError(
@@ -314,6 +327,10 @@ export class Machine {
     this.#release(vm);
   }
 }
+
+/** A BIOS of the embedder's own brings its own tables. */
+const coversFirmware = (roms: readonly RomImage[]): boolean =>
+  roms.some(({ gpa, bytes }) => gpa < LEGACY_HOLE_END && gpa + bytes.length > FIRMWARE_BASE);
 
 interface Made {
   readonly vcpu: Vcpu;

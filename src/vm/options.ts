@@ -46,8 +46,13 @@ export interface VmOptions {
   readonly rtcEpochSeconds?: number;
   /** ROM images, which the guest reads and cannot change. */
   readonly roms?: readonly RomImage[];
-  /** There is video memory of text modes, at 0xb8000. Default: none. */
-  readonly textMemory?: boolean;
+  /** There is a VGA adapter in text mode, with its memory at 0xb8000. Default: none. */
+  readonly vga?: boolean;
+  /**
+   * A local APIC and an I/O APIC beside the 8259 pair, and the tables of firmware (ACPI, MultiProcessor) by which guests find them, in ROM from
+   * 0xf0000 on. Default: no.
+   */
+  readonly apic?: boolean;
   /** A keyboard is plugged in. Default: none. */
   readonly keyboard?: boolean;
 }

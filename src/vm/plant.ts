@@ -1,20 +1,27 @@
-import { addressesOf, type VmAddresses } from "../actors/addresses.ts";
+import { addressesOf, SWITCHER, type VmAddresses } from "../actors/addresses.ts";
+import type { DeviceParts } from "../actors/device-ports.ts";
 import { addInterruptController } from "../actors/interrupt-controller.ts";
+import { addIoApic } from "../actors/io-apic.ts";
 import { IoRoutes } from "../actors/io-routes.ts";
 import { addKeyboardController } from "../actors/keyboard-controller.ts";
 import { isKvm } from "../actors/kvm-mechanism.ts";
 import { addKvmRoots } from "../actors/kvm-roots.ts";
 import { addKvmShadowManager } from "../actors/kvm-shadow-manager.ts";
+import { addLocalApic } from "../actors/local-apic.ts";
+import { MmioRoutes } from "../actors/mmio-routes.ts";
 import { addMmu } from "../actors/mmu.ts";
-import { addPorts, type PortsModels } from "../actors/ports.ts";
+import { addPorts, devicesOf, type PortsModels } from "../actors/ports.ts";
 import { addRtc } from "../actors/rtc.ts";
 import { addShadowManager } from "../actors/shadow-manager.ts";
 import type { Stage } from "../actors/stage.ts";
 import { addTimer } from "../actors/timer.ts";
 import { addUart } from "../actors/uart.ts";
 import { addVirtualClock } from "../actors/virtual-clock.ts";
+import { IO_APIC_BASE, IO_APIC_ID, LOCAL_APIC_BASE } from "../devices/apic-addresses.ts";
 import type { I8042 } from "../devices/i8042.ts";
 import type { I8254 } from "../devices/i8254.ts";
+import type { IoApic } from "../devices/io-apic.ts";
+import type { LocalApic } from "../devices/local-apic.ts";
 import type { Mc146818 } from "../devices/mc146818.ts";
 import type { PicPair } from "../devices/pic-pair.ts";
 import type { Port61 } from "../devices/port61.ts";
@@ -29,6 +36,8 @@ import type { Vcpu } from "../switch/vcpu.ts";
 /** The register models of one vm's devices, for looking at. */
 export interface DeviceModels extends PortsModels {
   readonly pic: PicPair;
+  readonly apic?: LocalApic;
+  readonly ioapic?: IoApic;
   readonly pit: I8254;
   readonly port61: Port61;
   readonly rtc: Mc146818;
@@ -48,28 +57,39 @@ export interface PlantParts {
   readonly eip: () => number;
   readonly rtcEpochSeconds: number | undefined;
   readonly keyboard: boolean;
+  /** A VGA adapter in text mode. */
+  readonly vga: boolean;
+  /** A local APIC and an I/O APIC. */
+  readonly apic: boolean;
 }
 
 export interface Plant {
   readonly addresses: VmAddresses;
   readonly devices: DeviceModels;
   readonly routes: IoRoutes;
+  readonly mmio: MmioRoutes;
+  /** Where the Switcher acknowledges interrupts. */
+  readonly interrupts: string;
 }
 
 /** Every actor of one vm but its supervisor, put on the stage and wired. */
 export function buildPlant(parts: PlantParts): Plant {
   const { stage, vcpu, wheel, memory, paging, pager } = parts;
   const addresses = addressesOf(vcpu.name);
-  const wiring = { addresses, vcpu: vcpu.index, time: vcpu.time };
+  const lines = parts.apic ? [addresses.pic, addresses.ioapic] : [addresses.pic];
+  const wiring = { addresses, vcpu: vcpu.index, time: vcpu.time, lines };
+  const mmio = new MmioRoutes(addresses.ports);
   // Before the devices, which may arm alarms and drive lines while they are made.
   addVirtualClock(stage, { ...wiring, wheel });
-  const pic = addInterruptController(stage, wiring);
+  const pic = addInterruptController(stage, { ...wiring, pin: parts.apic ? addresses.apic : SWITCHER });
+  const apics = parts.apic ? addApics(stage, wiring, mmio) : {};
   const kvm = isKvm(pager);
   addMmu(stage, {
     ...wiring,
     walker: new GuestWalker(memory),
     paging,
     memory,
+    deviceAt: (gpa) => mmio.actorAt(gpa),
     contextActor: kvm ? addresses.roots : addresses.shadow,
     emulatesStores: kvm,
     ...(kvm && { reflected: () => pager.faultReflected() }),
@@ -86,7 +106,7 @@ export function buildPlant(parts: PlantParts): Plant {
   });
   const uart = addUart(stage, wiring);
   const kbd = addKeyboardController(stage, { ...wiring, hasKeyboard: parts.keyboard });
-  const ports = addPorts(stage, wiring);
+  const ports = addPorts(stage, { ...wiring, memoryBytes: memory.sizeBytes, vga: parts.vga });
   const routes = new IoRoutes(
     new Map([
       [addresses.pic, [pic]],
@@ -94,11 +114,26 @@ export function buildPlant(parts: PlantParts): Plant {
       [addresses.rtc, [rtc]],
       [addresses.uart, [uart]],
       [addresses.kbd, [kbd]],
-      [addresses.ports, [ports.pci, ports.postCode, ports.debugConsole, ports.debugExit]],
+      [addresses.ports, devicesOf(ports)],
     ]),
     { actor: addresses.ports, device: ports.unassigned },
   );
-  return { addresses, devices: { pic, pit, port61, rtc, uart, kbd, ...ports }, routes };
+  return {
+    addresses,
+    devices: { pic, ...apics, pit, port61, rtc, uart, kbd, ...ports },
+    routes,
+    mmio,
+    interrupts: parts.apic ? addresses.apic : addresses.pic,
+  };
+}
+
+function addApics(stage: Stage, wiring: DeviceParts, mmio: MmioRoutes): { apic: LocalApic; ioapic: IoApic } {
+  const { addresses } = wiring;
+  const apic = addLocalApic(stage, wiring);
+  const ioapic = addIoApic(stage, { addresses, id: IO_APIC_ID, apic });
+  mmio.add({ first: LOCAL_APIC_BASE, sizeBytes: 0x1000, actor: addresses.apic });
+  mmio.add({ first: IO_APIC_BASE, sizeBytes: 0x1000, actor: addresses.ioapic });
+  return { apic, ioapic };
 }
 
 /** Takes the vm's actors off the bus, the supervisor among them. What is still queued for them is dropped. */

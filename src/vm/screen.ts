@@ -3,6 +3,7 @@ import type { GuestMemory } from "../mmu/guest-memory.ts";
 
 /** Colour text mode 3: 80 by 25 cells of a character and an attribute byte. */
 const TEXT_MEMORY = 0xb8000;
+const TEXT_BYTES = 0x8000;
 const COLUMNS = 80;
 const ROWS = 25;
 
@@ -18,14 +19,17 @@ const CHARACTERS = [
   "\u03b1\u00df\u0393\u03c0\u03a3\u03c3\u00b5\u03c4\u03a6\u0398\u03a9\u03b4\u221e\u03c6\u03b5\u2229\u2261\u00b1\u2265\u2264\u2320\u2321\u00f7\u2248\u00b0\u2219\u00b7\u221a\u207f\u00b2\u25a0 ",
 ].join("");
 
-/** The text on the screen, a string a row with spaces at its end cut off; undefined when the vm has no video memory. */
-export function screenRows(memory: GuestMemory): string[] | undefined {
+/**
+ * The text on the screen, a string a row with spaces at its end cut off; undefined when the vm has no video memory. `start`: of the first character,
+ * in cells; the text memory goes round.
+ */
+export function screenRows(memory: GuestMemory, start = 0): string[] | undefined {
   if (memory.p2m.lookup(TEXT_MEMORY >>> 12) === NO_FRAME) return undefined;
-  const bytes = memory.readBytes(TEXT_MEMORY as Gpa, ROWS * COLUMNS * 2);
+  const bytes = memory.readBytes(TEXT_MEMORY as Gpa, TEXT_BYTES);
   return Array.from({ length: ROWS }, (_, row) => {
     let text = "";
     for (let column = 0; column < COLUMNS; column++)
-      text += CHARACTERS[bytes[(row * COLUMNS + column) * 2] as number];
+      text += CHARACTERS[bytes[((start + row * COLUMNS + column) * 2) % TEXT_BYTES] as number];
     return text.trimEnd();
   });
 }

@@ -115,7 +115,7 @@ export class Vm extends EventEmitter<VmEvents> {
 
   /** The text on the screen by rows, of a vm with text memory; what was there last when it has ended. */
   get screen(): readonly string[] | undefined {
-    return this.#released ? this.#lastScreen : screenRows(this.memory);
+    return this.#released ? this.#lastScreen : screenRows(this.memory, this.devices.vga?.start);
   }
 
   /** What an actor threw, when it has ended as failed. */
@@ -210,7 +210,7 @@ export class Vm extends EventEmitter<VmEvents> {
   /** @internal Gives the frames back. */
   release(): void {
     if (this.#released) return;
-    this.#lastScreen = screenRows(this.memory);
+    this.#lastScreen = screenRows(this.memory, this.devices.vga?.start);
     this.#released = true;
     this.#pager.dispose();
     this.memory.dispose();

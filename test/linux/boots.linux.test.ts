@@ -24,7 +24,7 @@ async function boot(
   const { until, script, maxInstructions = 5e9 } = options;
   const guest = await linuxGuest(script === undefined ? {} : { script }, { keepShell: false });
   const machine = createMachine({ memoryMiB: 160 });
-  const vm = machine.createVm({ name: "linux", pager, boot: guest.boot });
+  const vm = machine.createVm({ name: "linux", pager, boot: guest.boot, apic: true });
   const outcome = await runBoot(vm, { until, auditExits: 20_000, maxInstructions });
   return { report: bootReport(vm, outcome.reached, outcome), console: vm.console.text };
 }
@@ -54,6 +54,13 @@ describe.each(PAGERS)("Debian's Linux under %s", (pager) => {
     expect(console).toMatch(/model name\s*: Pentium III/);
     expect(console).toMatch(/^[0-9a-f]{64} {2}\/f\r?$/m);
     expect(report).toMatchObject({ reached: true, audit: { violations: 0 } });
+  });
+});
+
+describe("a guest that switches itself off", () => {
+  it("ends as halted, by way of ACPI", async () => {
+    const { report } = await boot("vtlb", { until: /never/, script: "cat /proc/interrupts; poweroff -f" });
+    expect(report).toMatchObject({ status: "halted", reason: expect.stringMatching(/switched itself off/) });
   });
 });
 

@@ -67,7 +67,7 @@ describe("the flags of scenarios", () => {
     [["--memory", "4G"], /--memory/],
     [["--max-instructions", "-1"], /--max-instructions|ambiguous/],
     [["--max-instructions", "0.5"], /whole number above 0, not "0.5"/],
-    [["--trace=cpu,gpu"], /--trace takes clock, .*vm, not "gpu"/],
+    [["--trace=cpu,gpu"], /--trace takes apic, clock, .*vm, not "gpu"/],
     [["--inspect=0"], /port from 1 to 65535/],
     [["--json=yes"], /does not take an argument/],
     [["operand"], /unexpected argument/i],

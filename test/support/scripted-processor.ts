@@ -37,6 +37,7 @@ export class ScriptedProcessor implements Processor {
   controls = 0;
   pending: InjectedEvent | undefined;
   windowRequested = false;
+  readonly nmiReady = true;
   retired = 0;
   readonly deliveries = 0;
   timestampSource: (retired: number) => bigint = () => 0n;

@@ -57,7 +57,7 @@ describe.each(PAGERS)("ROM under %s", (pager) => {
 test("video memory is plain memory, and the screen is its text", () => {
   const g = new GuestBuilder({ origin: 0x100000 }).mov("eax", 0x07_42_07_41).mov("ebx", 0xb8000 + 160);
   exitWith(g.mov(mem32("ebx"), "eax"));
-  const { vm } = run({ pager: "kvm", boot: bootProgram(g.build()), textMemory: true });
+  const { vm } = run({ pager: "kvm", boot: bootProgram(g.build()), vga: true });
   expect(vm.screen?.slice(0, 3)).toEqual(["", "AB", ""]);
   expect(run({ pager: "kvm", boot: bootProgram(g.build()) }).vm.screen).toBeUndefined();
 });

@@ -1,3 +1,4 @@
+import type { ApicBusMessage } from "./apic.ts";
 /** Every message of the system: a union discriminated by `type`, which is always `family.verb`. */
 
 import type { ClockMessage } from "./clock.ts";
@@ -17,6 +18,7 @@ import type { TrapMessage } from "./trap.ts";
 import type { VmMessage } from "./vm.ts";
 
 export type Message =
+  | ApicBusMessage
   | CpuMessage
   | TrapMessage
   | MmuMessage
@@ -41,6 +43,7 @@ export type MessageOf<Type extends MessageType> = Extract<Message, { readonly ty
 /** What stands before the dot. */
 export type MessageFamily = MessageType extends `${infer Family}.${string}` ? Family : never;
 
+export * from "./apic.ts";
 export * from "./clock.ts";
 export * from "./console.ts";
 export * from "./cpu.ts";

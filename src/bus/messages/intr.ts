@@ -1,4 +1,4 @@
-/** InterruptController → Switcher: the INTR pin of the vcpu is high. */
+/** InterruptController → Switcher, or → local APIC and from there → Switcher: the INTR pin of the vcpu is high. */
 export interface IntrRequest {
   readonly type: "intr.request";
   readonly vcpu: number;
@@ -10,7 +10,7 @@ export interface IntrWithdraw {
   readonly vcpu: number;
 }
 
-/** Switcher → InterruptController: the INTA cycle; the guest takes an interrupt now. Answered by `intr.vector`. */
+/** Switcher → InterruptController, or → local APIC, which passes it on when it is not for itself: the INTA cycle; the guest takes an interrupt now. Answered by `intr.vector`. */
 export interface IntrAcknowledge {
   readonly type: "intr.acknowledge";
 }
@@ -24,10 +24,16 @@ export interface IntrVector {
   readonly spurious: boolean;
 }
 
+/** Local APIC → Switcher: a non-maskable interrupt for the vcpu. */
+export interface IntrNmi {
+  readonly type: "intr.nmi";
+  readonly vcpu: number;
+}
+
 /** Fact, from InterruptController: the guest has ended the service of these lines (16 bits, one a line). */
 export interface IntrEoi {
   readonly type: "intr.eoi";
   readonly lines: number;
 }
 
-export type IntrMessage = IntrRequest | IntrWithdraw | IntrAcknowledge | IntrVector | IntrEoi;
+export type IntrMessage = IntrRequest | IntrWithdraw | IntrAcknowledge | IntrVector | IntrNmi | IntrEoi;

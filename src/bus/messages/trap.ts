@@ -8,7 +8,7 @@ export interface TrapInject {
   readonly vcpu: number;
   readonly vector: number;
   /** external: an interrupt from the controller; exception: raised by the processor. */
-  readonly kind: "external" | "exception";
+  readonly kind: "external" | "nmi" | "exception";
   /** -1 when none is pushed. */
   readonly errorCode: number;
   /** Linear address for CR2 (vector 14 only). */

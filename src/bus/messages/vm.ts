@@ -1,6 +1,6 @@
 import type { CauseLink } from "../envelope.ts";
 
-/** Why a vm is over. `halted`: HLT with interrupts off; `shutdown`: triple fault; `reset`: the guest asked
+/** Why a vm is over. `halted`: HLT with interrupts off, or switched off; `shutdown`: triple fault; `reset`: the guest asked
  * for it; `exited`: it ended itself through the debug-exit port. */
 export type VmEnd = "halted" | "shutdown" | "reset" | "exited" | "killed" | "failed";
 
@@ -24,7 +24,7 @@ export interface VmKill {
   readonly reason: string;
 }
 
-/** Switcher → Vm: HLT with interrupts off and nothing that could wake it. */
+/** Switcher → Vm: HLT with interrupts off and nothing that could wake it. Or a device → Vm: the guest has switched itself off. */
 export interface VmHalt {
   readonly type: "vm.halt";
   readonly reason: string;

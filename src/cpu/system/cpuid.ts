@@ -2,6 +2,7 @@ import { PHYSICAL_ADDRESS_BITS } from "../../mmu/format.ts";
 import type { CpuIdentity, Helper } from "../core.ts";
 import { Outcome } from "../core.ts";
 import { ExitControl, ExitReason } from "../exit.ts";
+import * as L from "../layout.ts";
 
 /** Bits of CPUID leaf 1 EDX that this CPU offers. */
 export const Feature = {
@@ -12,6 +13,8 @@ export const Feature = {
   MSR: 1 << 5,
   PAE: 1 << 6,
   CX8: 1 << 8,
+  /** Only where the vcpu has a local APIC, and it is enabled. */
+  APIC: 1 << 9,
   SEP: 1 << 11,
   PGE: 1 << 13,
   CMOV: 1 << 15,
@@ -140,6 +143,8 @@ export function cpuIdentity(model: CpuModel): CpuIdentity {
   }
 }
 
+const APIC_ENABLED = 1 << 11;
+
 /** CPUID. */
 export const cpuid: Helper = (core, op) => {
   if (core.controls & ExitControl.cpuid) {
@@ -147,7 +152,12 @@ export const cpuid: Helper = (core, op) => {
     return Outcome.exit;
   }
   const { state } = core;
-  const [eax, ebx, ecx, edx] = core.cpuid.leaf(state.reg(0), state.reg(1));
+  const leaf = state.reg(0);
+  let [eax, ebx, ecx, edx] = core.cpuid.leaf(leaf, state.reg(1));
+  if (leaf === 1 && state.get(L.APIC_BASE) & APIC_ENABLED) {
+    edx |= Feature.APIC;
+    ebx |= state.get(L.APIC_ID) << 24;
+  }
   state.setReg(0, eax);
   state.setReg(1, ecx);
   state.setReg(2, edx);

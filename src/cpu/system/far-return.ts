@@ -137,6 +137,8 @@ function iretProtected(core: Core, op: HelperOp): void {
  * breakpoints yet, and RF is not kept.
  */
 export const iret: Helper = (core, op) => {
+  // Whatever comes of it: another non-maskable interrupt may be taken now.
+  core.state.set(L.NMI_BLOCKED, 0);
   if (usesDescriptors(core.state)) iretProtected(core, op);
   else iretReal(core, op);
   return Outcome.jump;

@@ -13,6 +13,8 @@ interface ModelSpecificRegister {
   readonly feature?: number;
   /** Bits of CPUID leaf 8000_0001 EDX: the register exists if one of them is offered. */
   readonly extendedFeatures?: number;
+  /** Absent: as the features say. */
+  readonly exists?: (core: Core) => boolean;
   readonly read: (core: Core) => Words;
   /** Absent: read-only, a write is #GP. */
   readonly write?: (core: Core, low: number, high: number) => void;
@@ -20,6 +22,7 @@ interface ModelSpecificRegister {
 
 const ZERO: Words = [0, 0];
 const SEP_FEATURE = 11;
+const APIC_ENABLED = 1 << 11;
 
 function sysenterRegister(at: number): ModelSpecificRegister {
   return {
@@ -41,11 +44,24 @@ function writeEfer(core: Core, low: number, high: number): void {
 
 /**
  * The model-specific registers that exist (Intel SDM vol. 4). Every other index is #GP(0), which is also how software finds that
- * there is no local APIC (1B), no MTRR (FE, 200 and up), no PAT (277) and no machine check (179).
+ * there is no MTRR (FE, 200 and up), no PAT (277) and no machine check (179).
  */
 const REGISTERS: ReadonlyMap<number, ModelSpecificRegister> = new Map<number, ModelSpecificRegister>([
   // IA32_TIME_STAMP_COUNTER
   [0x10, { read: (core) => core.timestamp(), write: (core, low, high) => core.setTimestamp(low, high) }],
+  // IA32_APIC_BASE, where there is a local APIC. Its address is wired; a write may switch it off and on again.
+  [
+    0x1b,
+    {
+      exists: (core) => core.state.get(L.APIC_BASE) !== 0,
+      read: (core) => [core.state.get(L.APIC_BASE), 0],
+      write: (core, low, high) => {
+        const now = core.state.get(L.APIC_BASE);
+        if (high !== 0 || ((low ^ now) & ~APIC_ENABLED) !== 0) core.raise(Vector.GP, 0);
+        core.state.set(L.APIC_BASE, low);
+      },
+    },
+  ],
   // IA32_PLATFORM_ID: the kind of socket; software reads it before it looks at the microcode revision.
   [0x17, { read: () => ZERO }],
   // IA32_BIOS_UPDT_TRIG: there is no microcode to replace; a write is accepted and without effect.
@@ -68,6 +84,7 @@ function find(core: Core, index: number): ModelSpecificRegister {
   if (register.feature !== undefined && ((core.cpuid.features >>> register.feature) & 1) === 0) {
     core.raise(Vector.GP, 0);
   }
+  if (register.exists?.(core) === false) core.raise(Vector.GP, 0);
   const { extendedFeatures } = register;
   if (extendedFeatures !== undefined && (core.cpuid.extendedFeatures & extendedFeatures) === 0)
     core.raise(Vector.GP, 0);

@@ -1,0 +1,42 @@
+import type { ApicEoi, IrqAssert, IrqDeassert, MmioRead, MmioWrite } from "../bus/messages/index.ts";
+import { IoApic, pinOfLine } from "../devices/io-apic.ts";
+import type { LocalApic } from "../devices/local-apic.ts";
+import { ioApicChart } from "../machines/io-apic.ts";
+import type { VmAddresses } from "./addresses.ts";
+import { readWord, writeWord } from "./mmio-words.ts";
+import type { Stage } from "./stage.ts";
+
+const OFFSET_MASK = 0xff;
+
+/** The I/O APIC of one vm as an actor; `apic` is the local APIC that it can send to. Returns the model. */
+export function addIoApic(
+  stage: Stage,
+  parts: { addresses: VmAddresses; id: number; apic: LocalApic },
+): IoApic {
+  const { addresses, apic } = parts;
+  let model: IoApic | undefined;
+  stage.add(addresses.ioapic, ioApicChart, (self) => {
+    const ioapic = new IoApic(parts.id, (message, to) => {
+      if (apic.matches(to)) self.post(addresses.apic, { type: "apic.deliver", ...message });
+    });
+    model = ioapic;
+    return {
+      actions: {
+        raisePin: ({ event }) => ioapic.setPin(pinOfLine((event as IrqAssert).line), true),
+        lowerPin: ({ event }) => ioapic.setPin(pinOfLine((event as IrqDeassert).line), false),
+        endOfInterrupt: ({ event }) => ioapic.endOfInterrupt((event as ApicEoi).vector),
+        readRegister: ({ event }) => {
+          const { gpa, size } = event as MmioRead;
+          const value = readWord(gpa & OFFSET_MASK, size, (offset) => ioapic.read(offset));
+          self.post(addresses.mmu, { type: "mmio.data", value });
+        },
+        writeRegister: ({ event }) => {
+          const { gpa, size, value } = event as MmioWrite;
+          writeWord(gpa & OFFSET_MASK, size, value, (offset, word) => ioapic.write(offset, word));
+          self.post(addresses.mmu, { type: "mmio.done" });
+        },
+      },
+    };
+  });
+  return model as IoApic;
+}

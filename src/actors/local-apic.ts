@@ -1,0 +1,60 @@
+import type { ApicDeliver, MmioRead, MmioWrite } from "../bus/messages/index.ts";
+import { LocalApic } from "../devices/local-apic.ts";
+import { localApicChart } from "../machines/local-apic.ts";
+import { SWITCHER } from "./addresses.ts";
+import { alarmAction, ClockMessages, type DeviceParts } from "./device-ports.ts";
+import { readWord, writeWord } from "./mmio-words.ts";
+import type { Stage } from "./stage.ts";
+
+/** Of the page at its base. */
+const OFFSET_MASK = 0xfff;
+
+/** The local APIC of one vcpu as an actor. Returns the model. */
+export function addLocalApic(stage: Stage, parts: DeviceParts): LocalApic {
+  const { addresses, vcpu, time } = parts;
+  let model: LocalApic | undefined;
+  stage.add(addresses.apic, localApicChart, (self) => {
+    const clock = new ClockMessages(self, addresses.clock, time);
+    const apic = new LocalApic(0, clock, {
+      send: (message, to) => {
+        // One processor: it is the only target that there may be.
+        const isFor = to.shorthand === "none" ? apic.matches(to) : to.shorthand !== "others";
+        if (isFor) self.post(addresses.apic, { type: "apic.deliver", ...message });
+      },
+      ended: (vector) => self.post(addresses.ioapic, { type: "apic.eoi", vector }),
+      nmi: () => self.post(SWITCHER, { type: "intr.nmi", vcpu }),
+    });
+    model = apic;
+    return {
+      guards: { mustInterrupt: () => apic.intr, needNotInterrupt: () => !apic.intr },
+      actions: {
+        accept: ({ event }) => apic.accept(event as ApicDeliver),
+        raiseExtInt: () => apic.setExtInt(true),
+        lowerExtInt: () => apic.setExtInt(false),
+        acknowledge: () => {
+          const vector = apic.acknowledge();
+          if (vector !== "extInt") {
+            self.post(SWITCHER, { type: "intr.vector", vcpu, vector, spurious: false });
+            return;
+          }
+          apic.setExtInt(false);
+          self.post(addresses.pic, { type: "intr.acknowledge" });
+        },
+        readRegister: ({ event }) => {
+          const { gpa, size } = event as MmioRead;
+          const value = readWord(gpa & OFFSET_MASK, size, (offset) => apic.read(offset));
+          self.post(addresses.mmu, { type: "mmio.data", value });
+        },
+        writeRegister: ({ event }) => {
+          const { gpa, size, value } = event as MmioWrite;
+          writeWord(gpa & OFFSET_MASK, size, value, (offset, word) => apic.write(offset, word));
+          self.post(addresses.mmu, { type: "mmio.done" });
+        },
+        alarm: alarmAction(clock, apic),
+        request: () => self.post(SWITCHER, { type: "intr.request", vcpu }),
+        withdraw: () => self.post(SWITCHER, { type: "intr.withdraw", vcpu }),
+      },
+    };
+  });
+  return model as LocalApic;
+}

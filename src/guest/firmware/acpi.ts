@@ -1,0 +1,106 @@
+import { PM_TIMER_PORT, PM1_CONTROL_PORT, PM1_EVENT_PORT, S5_SLEEP_TYPE } from "../../devices/acpi-pm.ts";
+import { IO_APIC_BASE, IO_APIC_ID, LOCAL_APIC_BASE } from "../../devices/apic-addresses.ts";
+import { checksum, TableWriter } from "./tables.ts";
+
+/** ACPI 1.0 and 2.0 tables (ACPI Specification 6.4, chapter 5), as firmware would leave them. */
+
+const OEM = "UMBRA";
+const SCI_LINE = 9;
+const HEADER_BYTES = 36;
+const CHECKSUM_AT = 9;
+
+/** A system description table: the common header, then `body`. */
+function table(signature: string, revision: number, body: TableWriter): Uint8Array {
+  const bytes = new TableWriter()
+    .text(signature, 4)
+    .u32(HEADER_BYTES + body.length)
+    .u8(revision, 0)
+    .text(OEM, 6)
+    .text(OEM, 8)
+    .u32(1)
+    .text("UMBR", 4)
+    .u32(1)
+    .bytes(body.build())
+    .build();
+  checksum(bytes, CHECKSUM_AT);
+  return bytes;
+}
+
+/** RSDP of ACPI 1.0, which points to the RSDT. */
+export function rsdp(rsdtGpa: number): Uint8Array {
+  const bytes = new TableWriter().text("RSD PTR ").u8(0).text(OEM, 6).u8(0).u32(rsdtGpa).build();
+  checksum(bytes, 8);
+  return bytes;
+}
+
+export function rsdt(tables: readonly number[]): Uint8Array {
+  const body = new TableWriter();
+  for (const gpa of tables) body.u32(gpa);
+  return table("RSDT", 1, body);
+}
+
+/** FADT of ACPI 1.0: fixed hardware at AcpiPm's ports, ACPI mode from the beginning (no SMI command port). */
+export function fadt(facsGpa: number, dsdtGpa: number): Uint8Array {
+  const legacyAndKeyboard = 0x3;
+  // WBINVD works, C1 does, no fixed sleep button, RTC wake not in fixed hardware.
+  const flags = (1 << 0) | (1 << 2) | (1 << 5) | (1 << 6);
+  const body = new TableWriter()
+    .u32(facsGpa)
+    .u32(dsdtGpa)
+    .u8(1, 0)
+    .u16(SCI_LINE)
+    .u32(0)
+    .u8(0, 0, 0, 0)
+    .u32(PM1_EVENT_PORT)
+    .u32(0)
+    .u32(PM1_CONTROL_PORT)
+    .u32(0)
+    .u32(0)
+    .u32(PM_TIMER_PORT)
+    .u32(0)
+    .u32(0)
+    .u8(4, 2, 0, 4, 0, 0, 0, 0)
+    // C2 and C3 are not supported.
+    .u16(0xffff)
+    .u16(0xffff)
+    .u16(0)
+    .u16(0)
+    .u8(0, 0, 0, 0, 0)
+    .u16(legacyAndKeyboard)
+    .u8(0)
+    .u32(flags);
+  return table("FACP", 1, body);
+}
+
+/** Firmware control structure: nothing to wake from. Aligned to 64 bytes. */
+export function facs(): Uint8Array {
+  return new TableWriter().text("FACS").u32(64).zeros(56).build();
+}
+
+/** MADT: local APICs 0 to `cpus` - 1, the I/O APIC, ISA interrupt 0 at its pin 2, the SCI active high and level-triggered, NMI at LINT1. */
+export function madt(cpus: number): Uint8Array {
+  const pcatCompatible = 1;
+  const body = new TableWriter().u32(LOCAL_APIC_BASE).u32(pcatCompatible);
+  for (let id = 0; id < cpus; id++) body.u8(0, 8, id, id).u32(1);
+  body.u8(1, 12, IO_APIC_ID, 0).u32(IO_APIC_BASE).u32(0);
+  body.u8(2, 10, 0, 0).u32(2).u16(0);
+  const activeHighLevel = 0xd;
+  body.u8(2, 10, 0, SCI_LINE).u32(SCI_LINE).u16(activeHighLevel);
+  body.u8(4, 6, 0xff).u16(0).u8(1);
+  return table("APIC", 1, body);
+}
+
+/** AML that defines `_S5_`, the sleep type of soft-off, and nothing else (20.2). */
+export function dsdt(): Uint8Array {
+  const nameOp = 0x08;
+  const packageOp = 0x12;
+  const bytePrefix = 0x0a;
+  const zero = 0x00;
+  const elements = [4, bytePrefix, S5_SLEEP_TYPE, bytePrefix, S5_SLEEP_TYPE, zero, zero];
+  // The package's length counts its own byte.
+  const body = new TableWriter()
+    .u8(nameOp)
+    .text("_S5_")
+    .u8(packageOp, elements.length + 1, ...elements);
+  return table("DSDT", 1, body);
+}

@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import { FwCfg } from "../../src/devices/fw-cfg.ts";
+
+test("selecting an item reads it from its beginning, then zeros", () => {
+  const device = new FwCfg({ memoryBytes: 0x1_2000_0000, cpus: 3 });
+  const read = (key: number, count: number) => {
+    device.writePort(0x510, 2, key);
+    return Array.from({ length: count }, () => device.readPort(0x511, 1));
+  };
+  expect(String.fromCharCode(...read(0, 4))).toBe("QEMU");
+  expect(read(3, 9)).toEqual([0, 0, 0, 0x20, 1, 0, 0, 0, 0]);
+  expect([read(5, 2), read(15, 2), read(0x19, 4), read(0x4444, 2)]).toEqual([
+    [3, 0],
+    [3, 0],
+    [0, 0, 0, 0],
+    [0, 0],
+  ]);
+  device.writePort(0x510, 2, 1);
+  expect([device.readPort(0x511, 4), device.readPort(0x510, 2)]).toEqual([1, 0xffff]);
+});

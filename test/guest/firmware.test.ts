@@ -1,0 +1,61 @@
+import { describe, expect, test } from "vitest";
+import { FIRMWARE_BASE, firmwareRom } from "../../src/guest/firmware/rom.ts";
+
+const rom = firmwareRom(2);
+const view = new DataView(rom.bytes.buffer);
+const text = (at: number, length: number) =>
+  Buffer.from(rom.bytes.subarray(at, at + length)).toString("latin1");
+const sum = (at: number, length: number) =>
+  rom.bytes.subarray(at, at + length).reduce((total, byte) => (total + byte) & 0xff, 0);
+/** As a guest searches: on 16-byte boundaries. */
+function find(signature: string): number {
+  for (let at = 0; at < rom.bytes.length; at += 16) if (text(at, signature.length) === signature) return at;
+  throw new Error(`no ${signature}`);
+}
+const offset = (gpa: number) => gpa - FIRMWARE_BASE;
+
+describe("ACPI", () => {
+  const rsdp = find("RSD PTR ");
+  const rsdt = offset(view.getUint32(rsdp + 16, true));
+  const tables = [36, 40].map((at) => offset(view.getUint32(rsdt + at, true)));
+  test("the pointer and every table add up to 0", () => {
+    expect(sum(rsdp, 20)).toBe(0);
+    const fadt = tables[0] as number;
+    const dsdt = offset(view.getUint32(fadt + 40, true));
+    const all = [rsdt, ...tables, dsdt];
+    expect(all.map((at) => text(at, 4))).toEqual(["RSDT", "FACP", "APIC", "DSDT"]);
+    expect(all.map((at) => sum(at, view.getUint32(at + 4, true)))).toEqual([0, 0, 0, 0]);
+    expect(text(offset(view.getUint32(fadt + 36, true)), 4)).toBe("FACS");
+  });
+  test("the MADT lists both processors, the I/O APIC and the overrides", () => {
+    const madt = tables[1] as number;
+    const entries: number[][] = [];
+    for (let at = madt + 44; at < madt + view.getUint32(madt + 4, true); at += rom.bytes[at + 1] as number)
+      entries.push([...rom.bytes.subarray(at, at + 4)]);
+    expect(entries).toEqual([
+      [0, 8, 0, 0],
+      [0, 8, 1, 1],
+      [1, 12, 15, 0],
+      [2, 10, 0, 0],
+      [2, 10, 0, 9],
+      [4, 6, 255, 0],
+    ]);
+  });
+});
+
+test("MultiProcessor: the table has as many entries as it says, and adds up to 0", () => {
+  const pointer = find("_MP_");
+  expect(sum(pointer, 16)).toBe(0);
+  const table = offset(view.getUint32(pointer + 4, true));
+  const length = view.getUint16(table + 4, true);
+  expect([text(table, 4), sum(table, length)]).toEqual(["PCMP", 0]);
+  let count = 0;
+  const kinds = new Map<number, number>();
+  for (let at = table + 44; at < table + length; count++) {
+    const kind = rom.bytes[at] as number;
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    at += kind === 0 ? 20 : 8;
+  }
+  expect(count).toBe(view.getUint16(table + 34, true));
+  expect(Object.fromEntries(kinds)).toEqual({ 0: 2, 1: 1, 2: 1, 3: 15, 4: 2 });
+});
