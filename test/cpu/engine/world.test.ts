@@ -125,7 +125,7 @@ describe("two guests on one CPU", () => {
     a.cpu.setHardwarePaging({ mode: "guest", p2m: a.p2m });
     a.start(new GuestBuilder({ origin: CODE }).sti().rdtsc().hlt().build());
     a.cpu.timestampSource = (retired) => BigInt(retired);
-    a.cpu.setTimestamp(1_000_000, 5);
+    a.cpu.core.setTimestamp(1_000_000, 5);
     a.cpu.run(1);
     a.cpu.inject({ kind: "exception", vector: 14, errorCode: 3, cr2: 0x1234 });
     expect(a.cpu.interruptible).toBe(false);

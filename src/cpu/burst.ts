@@ -1,0 +1,135 @@
+import { Answers } from "./answers.ts";
+import * as Op from "./cold/micro-op.ts";
+import type { ExitSignal, GuestFault } from "./core.ts";
+import { createExitRecord, type ExitReason, type ExitRecord } from "./exit.ts";
+import * as L from "./layout.ts";
+import type { CpuState } from "./state.ts";
+
+/** How the generated code's last stretch came to an end. */
+export const Trouble = { none: 0, fault: 1, exit: 2 } as const;
+export type Trouble = (typeof Trouble)[keyof typeof Trouble];
+
+/**
+ * HOT: the books of the burst under way, which all parts of the CPU keep together: exact instruction counts, the operation being worked for,
+ * the fault or exit that has ended it.
+ */
+export class Burst {
+  readonly exitRecord: ExitRecord = createExitRecord();
+  readonly fault: GuestFault = { kind: "guest-fault", vector: 0, errorCode: -1, address: 0 };
+  readonly exitSignal: ExitSignal = { kind: "exit-signal" };
+  readonly answers = new Answers();
+  controls = 0;
+  windowRequested = false;
+  trouble: Trouble = Trouble.none;
+  /** Retired count at the moment that an interrupt shadow (STI, MOV SS) began. */
+  shadowAt = -1;
+  /** Micro-op being worked for by a slow path, 0 in event delivery. */
+  currentOp = 0;
+  /** The instruction just done holds the single-step trap off. */
+  stepHeldOff = false;
+  /** A repeated string instruction has done an iteration. */
+  iterated = false;
+  /** Events delivered since an instruction retired or a repeated one got on, and the retired count at the first of them. */
+  deliveryCount = 0;
+  deliveredAt = -1;
+  /** The access that the monitor is asked to answer. */
+  lastIo = { address: 0, kind: 0 };
+
+  private readonly state: CpuState;
+  private readonly i32: Int32Array;
+  /** Instructions retired before this burst, and the burst's budget. */
+  private retiredBase = 0;
+  private length = 0;
+
+  constructor(state: CpuState) {
+    this.state = state;
+    this.i32 = state.i32;
+  }
+
+  get retired(): number {
+    return this.retiredBase + this.length - (this.i32[L.BUDGET >> 2] as number);
+  }
+  set retired(count: number) {
+    this.retiredBase = count;
+    this.length = 0;
+    this.i32[L.BUDGET >> 2] = 0;
+  }
+
+  /** Instructions that may still retire. */
+  get left(): number {
+    return this.i32[L.BUDGET >> 2] as number;
+  }
+
+  /** Instructions retired before the running one. */
+  retiredBefore(): number {
+    if (this.currentOp === 0) return this.retired;
+    return this.retired - this.remaining(this.currentOp);
+  }
+
+  begin(budget: number): void {
+    this.retiredBase = this.retired;
+    this.length = budget;
+    this.i32[L.BUDGET >> 2] = budget;
+    this.answers.restart();
+    this.exitRecord.vectoring = -1;
+    this.trouble = Trouble.none;
+    this.currentOp = 0;
+  }
+
+  end(): ExitRecord {
+    this.currentOp = 0;
+    this.settle();
+    this.exitRecord.eip = this.state.eip;
+    return this.exitRecord;
+  }
+
+  endWith(reason: ExitReason): ExitRecord {
+    this.exitRecord.reason = reason;
+    this.exitRecord.length = 0;
+    return this.end();
+  }
+
+  /** The count is kept, what is left of the budget dropped. */
+  settle(): void {
+    const { retired } = this;
+    this.retired = retired;
+  }
+
+  /** Keeps part of the budget from generated code, which would otherwise go on with the next block. */
+  holdBack(instructions: number): void {
+    this.length -= instructions;
+    this.i32[L.BUDGET >> 2] = (this.i32[L.BUDGET >> 2] as number) - instructions;
+  }
+
+  giveBack(instructions: number): void {
+    this.i32[L.BUDGET >> 2] = (this.i32[L.BUDGET >> 2] as number) + instructions;
+  }
+
+  /** Instructions of the block of `op` from it on. */
+  remaining(op: number): number {
+    return this.state.u16[(op + Op.OP_REMAINING) >> 1] as number;
+  }
+
+  /** By STI or MOV SS, or because a device has been accessed already for an instruction that has not finished. */
+  get interruptsHeldOff(): boolean {
+    const { retired } = this;
+    return this.shadowAt === retired || this.answers.outstanding(retired);
+  }
+
+  /** Notes what was thrown; errors that are no fault or exit of the guest go on. */
+  note(thrown: unknown): void {
+    if (thrown === this.fault) this.trouble = Trouble.fault;
+    else if (thrown === this.exitSignal) this.trouble = Trouble.exit;
+    else throw thrown;
+  }
+
+  /** The instruction of `op` is left as if it had not begun. */
+  abandon(op: number, thrown: unknown): void {
+    this.note(thrown);
+    this.state.eip = this.state.get(L.PC_PAGE) + (this.state.u16[(op + Op.OP_PAGE_OFFSET) >> 1] as number);
+    this.exitRecord.length = this.state.u8[op + Op.OP_LENGTH] as number;
+    this.giveBack(this.remaining(op));
+    this.currentOp = 0;
+    this.i32[L.FAULT >> 2] = 1;
+  }
+}

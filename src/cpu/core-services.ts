@@ -1,0 +1,126 @@
+import type { HardwareWalker } from "../mmu/hardware-walker.ts";
+import { answerKind, Space } from "./access-exits.ts";
+import type { Burst } from "./burst.ts";
+import type { Core, CpuIdentity, HelperOp } from "./core.ts";
+import { ExitReason, type ExitRecord } from "./exit.ts";
+import type { CpuMemory } from "./linear-memory.ts";
+import type { CpuState } from "./state.ts";
+import type { Tlb } from "./tlb.ts";
+
+export interface CoreParts {
+  readonly state: CpuState;
+  readonly burst: Burst;
+  readonly memory: CpuMemory;
+  readonly tlb: Tlb;
+  readonly walker: HardwareWalker;
+  readonly cpuid: CpuIdentity;
+  /** Time-stamp counter before WRMSR has moved it, by the exact count of retired instructions. */
+  readonly timestampSource: (retired: number) => bigint;
+}
+
+/** What helpers of instructions and event delivery use of the CPU. */
+export class CoreServices implements Core {
+  readonly state: CpuState;
+  readonly memory: CpuMemory;
+  readonly cpuid: CpuIdentity;
+  readonly exitRecord: ExitRecord;
+  answerRead = 0;
+  /** What WRMSR has added to the time-stamp counter. */
+  tscOffset = 0n;
+  private readonly burst: Burst;
+  private readonly tlb: Tlb;
+  private readonly walker: HardwareWalker;
+  private readonly timestampSource: (retired: number) => bigint;
+
+  constructor(parts: CoreParts) {
+    this.state = parts.state;
+    this.memory = parts.memory;
+    this.cpuid = parts.cpuid;
+    this.burst = parts.burst;
+    this.exitRecord = parts.burst.exitRecord;
+    this.tlb = parts.tlb;
+    this.walker = parts.walker;
+    this.timestampSource = parts.timestampSource;
+  }
+
+  get controls(): number {
+    return this.burst.controls;
+  }
+  set controls(bits: number) {
+    this.burst.controls = bits;
+  }
+
+  raise(vector: number, errorCode = -1): never {
+    const { fault } = this.burst;
+    fault.vector = vector;
+    fault.errorCode = errorCode;
+    throw fault;
+  }
+
+  beginExit(reason: ExitReason, op: HelperOp): ExitRecord {
+    const exit = this.exitRecord;
+    exit.reason = reason;
+    exit.eip = this.state.eip;
+    exit.length = op.length;
+    return exit;
+  }
+
+  leave(): never {
+    throw this.burst.exitSignal;
+  }
+
+  retiredBefore(): number {
+    return this.burst.retiredBefore();
+  }
+
+  timestamp(): readonly [number, number] {
+    const tsc = BigInt.asUintN(64, this.timestampSource(this.retiredBefore()) + this.tscOffset);
+    return [Number(tsc & 0xffffffffn), Number(tsc >> 32n)];
+  }
+
+  setTimestamp(low: number, high: number): void {
+    this.tscOffset =
+      ((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)) - this.timestampSource(this.retiredBefore());
+  }
+
+  flushTlb(): void {
+    this.tlb.flush();
+  }
+  flushTlbAll(): void {
+    this.tlb.flushAll();
+  }
+  invalidatePage(linear: number): void {
+    this.tlb.flushPage(linear);
+  }
+  pagingChanged(): void {
+    this.tlb.flush();
+  }
+  latchPdptes(cr3: number): boolean {
+    return this.walker.latchPdptes(cr3);
+  }
+
+  portAccess(op: HelperOp, port: number, sizeBytes: number, write: boolean, value: number): boolean {
+    const { answers, lastIo } = this.burst;
+    const kind = answerKind(Space.port, write ? 1 : 0, sizeBytes);
+    const index = answers.take(this.retiredBefore(), port, kind);
+    if (index >= 0) {
+      this.answerRead = answers.value(index);
+      return true;
+    }
+    const exit = this.beginExit(ExitReason.io, op);
+    exit.port = port;
+    exit.size = sizeBytes;
+    exit.access = write ? 1 : 0;
+    exit.write = write;
+    exit.value = value >>> 0;
+    lastIo.address = port;
+    lastIo.kind = kind;
+    return false;
+  }
+
+  iterationDone(): void {
+    this.burst.answers.clear();
+    this.burst.iterated = true;
+    this.burst.deliveredAt = -1;
+  }
+}

@@ -1,0 +1,139 @@
+import type { Burst } from "./burst.ts";
+import { type Core, Vector } from "./core.ts";
+import { ExitReason } from "./exit.ts";
+import * as L from "./layout.ts";
+import type { InjectedEvent } from "./processor.ts";
+import type { CpuState } from "./state.ts";
+import { deliverEvent, raiseAndDeliver } from "./system/index.ts";
+import { enterTask, TaskPending } from "./system/task-entry.ts";
+
+const DEBUG_TRAP: InjectedEvent = { kind: "exception", vector: Vector.DB };
+const DR6_SINGLE_STEP = 1 << 14;
+
+/** What comes between two instructions: events to be delivered, and task switches to be completed. */
+export class EventQueue {
+  pending: InjectedEvent | undefined;
+  /** In `perform`: a fault whose delivery leaves must be kept. */
+  performing = false;
+  private readonly state: CpuState;
+  private readonly burst: Burst;
+  private readonly core: Core;
+
+  constructor(state: CpuState, burst: Burst, core: Core) {
+    this.state = state;
+    this.burst = burst;
+    this.core = core;
+  }
+
+  /** Completes a task switch; false when that left the guest. */
+  enterPendingTask(): boolean {
+    const { state, burst } = this;
+    const pending = state.get(L.TASK);
+    if (pending & TaskPending.announceCr3) {
+      state.set(L.TASK, pending & ~TaskPending.announceCr3);
+      burst.exitRecord.reason = ExitReason.taskSwitch;
+      burst.exitRecord.length = 0;
+      return false;
+    }
+    burst.currentOp = 0;
+    // Set by a delivery that no instruction's end consumes.
+    state.set(L.SHADOW, 0);
+    try {
+      const trapped = enterTask(this.core);
+      state.set(L.TASK, 0);
+      if (trapped) {
+        this.pending = DEBUG_TRAP;
+        return this.deliverPending();
+      }
+      return true;
+    } catch (thrown) {
+      if (thrown === burst.exitSignal) return false;
+      if (thrown !== burst.fault) throw thrown;
+      state.set(L.TASK, 0);
+      // Nothing begins anew that would raise it again, should its delivery leave.
+      this.pending = this.faultAsEvent();
+      return this.deliverPending();
+    }
+  }
+
+  /** Delivers the pending event; false when that left the guest, and then it stays pending. */
+  deliverPending(): boolean {
+    const { burst, core } = this;
+    const event = this.pending as InjectedEvent;
+    const errorCode = event.errorCode ?? -1;
+    try {
+      if (event.kind !== "exception") {
+        deliverEvent(core, {
+          vector: event.vector,
+          errorCode,
+          address: 0,
+          kind: "external",
+          returnEip: this.state.eip,
+        });
+        if (event.kind === "nmi") this.state.set(L.NMI_BLOCKED, 1);
+      } else {
+        burst.fault.vector = event.vector;
+        burst.fault.errorCode = errorCode;
+        burst.fault.address = event.cr2 ?? 0;
+        raiseAndDeliver(core, burst.fault);
+      }
+    } catch (thrown) {
+      if (thrown === burst.exitSignal) return false;
+      if (thrown !== burst.fault) throw thrown;
+      this.pending = undefined;
+      return this.deliverFault();
+    }
+    this.pending = undefined;
+    this.delivered();
+    return true;
+  }
+
+  /** Delivers the noted fault through the guest's IDT; false when that left the guest. */
+  deliverFault(): boolean {
+    const { burst } = this;
+    burst.currentOp = 0;
+    const event = this.performing ? this.faultAsEvent() : undefined;
+    try {
+      raiseAndDeliver(this.core, burst.fault);
+      this.delivered();
+      return true;
+    } catch (thrown) {
+      if (thrown !== burst.exitSignal) throw thrown;
+      // Begun anew, a performed instruction would leave for the monitor again rather than fault: the fault itself must be kept.
+      if (event !== undefined) this.pending = event;
+      return false;
+    }
+  }
+
+  /** Single-step trap after an instruction that began with TF set. It stays pending should its delivery leave the guest. */
+  deliverStep(leftBefore: number): boolean {
+    const { burst } = this;
+    // Neither retired, nor an iteration done of a repeated instruction, which is stepped iteration by iteration.
+    if (burst.left === leftBefore && !burst.iterated) return true;
+    if (burst.stepHeldOff) return true;
+    this.state.set(L.DR6, this.state.get(L.DR6) | DR6_SINGLE_STEP);
+    this.pending = DEBUG_TRAP;
+    return this.deliverPending();
+  }
+
+  /** The noted fault, to be delivered later. */
+  private faultAsEvent(): InjectedEvent {
+    const { vector, errorCode, address } = this.burst.fault;
+    return {
+      kind: "exception",
+      vector,
+      ...(errorCode >= 0 && { errorCode }),
+      ...(vector === Vector.PF && { cr2: address }),
+    };
+  }
+
+  /** The guest is at the beginning of a handler. */
+  private delivered(): void {
+    const { burst } = this;
+    const { retired } = burst;
+    if (burst.deliveredAt !== retired) burst.deliveryCount = 0;
+    burst.deliveredAt = retired;
+    burst.deliveryCount++;
+    burst.shadowAt = -1;
+  }
+}
