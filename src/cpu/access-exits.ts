@@ -69,6 +69,13 @@ export class AccessExits implements AccessMonitor {
     return this.burst.answers.value(index);
   }
 
+  misaligned(): never {
+    const { fault } = this.burst;
+    fault.vector = Vector.AC;
+    fault.errorCode = 0;
+    throw fault;
+  }
+
   private begin(reason: ExitReason, access: number, size: number, value: number): void {
     const exit = this.burst.exitRecord;
     exit.reason = reason;

@@ -1,11 +1,15 @@
 import type { HardwareWalker } from "../mmu/hardware-walker.ts";
 import type { AccessExits } from "./access-exits.ts";
 import type { BlockDecoder } from "./block-decoder.ts";
+import type { Breakpoints } from "./breakpoints.ts";
 import { type Burst, Trouble } from "./burst.ts";
 import { Vector } from "./core.ts";
 import * as L from "./layout.ts";
 import { type CpuMemory, REFUSED, UNBACKED } from "./linear-memory.ts";
 import type { CpuState } from "./state.ts";
+
+/** DR6.B0 to B3. */
+const BREAKPOINTS = 0xf;
 
 export interface FinderParts {
   readonly state: CpuState;
@@ -21,6 +25,7 @@ export class BlockFinder {
   private readonly state: CpuState;
   private readonly u32: Uint32Array;
   private readonly burst: Burst;
+  private readonly breakpoints: Breakpoints;
   private readonly memory: CpuMemory;
   private readonly walker: HardwareWalker;
   private readonly blocks: BlockDecoder;
@@ -30,6 +35,7 @@ export class BlockFinder {
     this.state = parts.state;
     this.u32 = parts.state.u32;
     this.burst = parts.burst;
+    this.breakpoints = parts.burst.breakpoints;
     this.memory = parts.memory;
     this.walker = parts.walker;
     this.blocks = parts.blocks;
@@ -51,6 +57,11 @@ export class BlockFinder {
     const eip = state.eip;
     if (eip > (this.u32[(L.SEG_CS + L.SEG_HI) >> 2] as number)) return this.fetchFault(Vector.GP, 0);
     const linear = (eip + state.segBase(1)) >>> 0;
+    const { breakpoints } = this;
+    if (breakpoints.code) {
+      const hits = breakpoints.onCode(linear);
+      if (hits !== 0 && !this.burst.resuming && !this.burst.debugHeldOff) return this.breakpointMet(hits);
+    }
     const user = this.u32[L.TLB_PRIV >> 2] !== 0;
     const host = this.memory.resolve(linear, 2, user);
     if (host < 0) return this.fetchMissed(host, linear);
@@ -66,6 +77,8 @@ export class BlockFinder {
       }
       block = this.blocks.result;
     }
+    // There every instruction must be looked up.
+    if (breakpoints.code && breakpoints.hasCodeIn(linear)) block = this.blocks.cutShort(1);
     if (eip < (this.u32[L.FETCH_END >> 2] as number)) return block;
     return this.blockNearLimit(eip, eip - (linear & 0xfff), block);
   }
@@ -76,6 +89,13 @@ export class BlockFinder {
     if (pageStart + 4095 <= last && !this.blocks.isCrossing) return block;
     const first = this.blocks.firstWithin(eip, last);
     return first === 0 ? this.fetchFault(Vector.GP, 0) : first;
+  }
+
+  /** A fault of the instruction that comes next. */
+  private breakpointMet(hits: number): number {
+    const { state } = this;
+    state.set(L.DR6, (state.get(L.DR6) & ~BREAKPOINTS) | hits);
+    return this.fetchFault(Vector.DB, -1);
   }
 
   /** An instruction fetch failed: page fault, or nothing but all ones to fetch (FF FF is undefined). */

@@ -1,4 +1,5 @@
 import { Answers } from "./answers.ts";
+import { Breakpoints } from "./breakpoints.ts";
 import * as Op from "./cold/micro-op.ts";
 import type { ExitSignal, GuestFault } from "./core.ts";
 import { createExitRecord, type ExitReason, type ExitRecord } from "./exit.ts";
@@ -6,7 +7,13 @@ import * as L from "./layout.ts";
 import type { CpuState } from "./state.ts";
 
 /** How the generated code's last stretch came to an end. */
-export const Trouble = { none: 0, fault: 1, exit: 2 } as const;
+export const Trouble = {
+  none: 0,
+  fault: 1,
+  exit: 2,
+  /** A breakpoint is met: the instruction must be begun anew, alone. */
+  alone: 3,
+} as const;
 export type Trouble = (typeof Trouble)[keyof typeof Trouble];
 
 /**
@@ -25,6 +32,11 @@ export class Burst {
   shadowAt = -1;
   /** Micro-op being worked for by a slow path, 0 in event delivery. */
   currentOp = 0;
+  readonly breakpoints: Breakpoints;
+  /** One instruction is run by itself, so that breakpoints on data can trap right after it. */
+  alone = false;
+  /** EFLAGS.RF was set when it was begun: it meets no breakpoints on instructions. */
+  resuming = false;
   /** The instruction just done holds the single-step trap off. */
   stepHeldOff = false;
   /** A repeated string instruction has done an iteration. */
@@ -44,6 +56,26 @@ export class Burst {
   constructor(state: CpuState) {
     this.state = state;
     this.i32 = state.i32;
+    this.breakpoints = new Breakpoints(state);
+  }
+
+  /** Breakpoints met whose trap has not been delivered (B0 to B3). */
+  get hits(): number {
+    return this.i32[L.DEBUG_HITS >> 2] as number;
+  }
+  set hits(bits: number) {
+    this.i32[L.DEBUG_HITS >> 2] = bits;
+  }
+
+  /** Right after MOV SS or POP SS. */
+  get debugHeldOff(): boolean {
+    return this.i32[L.DEBUG_SHADOW >> 2] !== 0 && this.shadowAt === this.retired;
+  }
+
+  /** An access that is done for the running instruction or for the delivery of an event. */
+  touch(linear: number, size: number, write: boolean): void {
+    const met = this.breakpoints.onData(linear, size, write);
+    if (met !== 0) this.hits |= met;
   }
 
   get retired(): number {
@@ -74,6 +106,8 @@ export class Burst {
     this.exitRecord.vectoring = -1;
     this.trouble = Trouble.none;
     this.currentOp = 0;
+    this.alone = false;
+    this.resuming = false;
   }
 
   end(): ExitRecord {
@@ -126,6 +160,18 @@ export class Burst {
   /** The instruction of `op` is left as if it had not begun. */
   abandon(op: number, thrown: unknown): void {
     this.note(thrown);
+    this.undo(op);
+  }
+
+  /** The instruction of `op` has met a breakpoint and others come behind it: it will be begun anew, by itself. */
+  beginAlone(op: number): void {
+    this.trouble = Trouble.alone;
+    this.undo(op);
+    this.answers.restart();
+  }
+
+  private undo(op: number): void {
+    this.hits = 0;
     this.state.eip = this.state.get(L.PC_PAGE) + (this.state.u16[(op + Op.OP_PAGE_OFFSET) >> 1] as number);
     this.exitRecord.length = this.state.u8[op + Op.OP_LENGTH] as number;
     this.giveBack(this.remaining(op));

@@ -2,6 +2,7 @@ import type { HardwareWalker } from "../mmu/hardware-walker.ts";
 import type { AccessExits } from "./access-exits.ts";
 import type { BlockDecoder } from "./block-decoder.ts";
 import type { BlockFinder } from "./block-finder.ts";
+import type { Breakpoints } from "./breakpoints.ts";
 import { type Burst, Trouble } from "./burst.ts";
 import type { HandlerImports } from "./cold/handlers.ts";
 import * as Op from "./cold/micro-op.ts";
@@ -28,6 +29,7 @@ export class CodeServices implements HandlerImports {
   private readonly u32: Uint32Array;
   private readonly i32: Int32Array;
   private readonly burst: Burst;
+  private readonly breakpoints: Breakpoints;
   private readonly core: Core;
   private readonly memory: CpuMemory;
   private readonly walker: HardwareWalker;
@@ -42,6 +44,7 @@ export class CodeServices implements HandlerImports {
     this.u32 = parts.state.u32;
     this.i32 = parts.state.i32;
     this.burst = parts.burst;
+    this.breakpoints = parts.burst.breakpoints;
     this.core = parts.core;
     this.memory = parts.memory;
     this.walker = parts.walker;
@@ -65,7 +68,11 @@ export class CodeServices implements HandlerImports {
     const size = bytesAndIntent & 0xff;
     const forWrite = (bytesAndIntent & 0x100) !== 0;
     const user = this.u32[L.TLB_PRIV >> 2] !== 0;
-    if ((at & 0xfff) + size <= 4096 && burst.answers.isEmpty) {
+    if (this.breakpoints.data && !burst.alone && this.breakpoints.onData(at, size, false) !== 0) {
+      burst.beginAlone(op);
+      return 0;
+    }
+    if ((at & 0xfff) + size <= 4096 && burst.answers.isEmpty && !this.memory.guarded) {
       const host = this.memory.resolve(at, forWrite ? 1 : 0, user);
       if (host >= 0) return this.memory.get(host, size);
       if (host === REFUSED) {
@@ -86,7 +93,11 @@ export class CodeServices implements HandlerImports {
     burst.currentOp = op;
     const at = linear >>> 0;
     const user = this.u32[L.TLB_PRIV >> 2] !== 0;
-    if ((at & 0xfff) + bytes <= 4096 && burst.answers.isEmpty) {
+    if (this.breakpoints.data && !burst.alone && this.breakpoints.onData(at, bytes, true) !== 0) {
+      burst.beginAlone(op);
+      return;
+    }
+    if ((at & 0xfff) + bytes <= 4096 && burst.answers.isEmpty && !this.memory.guarded) {
       const host = this.memory.resolve(at, 1, user);
       if (host >= 0) {
         this.memory.put(host, value, bytes);
@@ -123,7 +134,8 @@ export class CodeServices implements HandlerImports {
   }
 
   lookup(): number {
-    return this.finder.find();
+    // What comes next is looked at when it is run: before it there may be a trap.
+    return this.burst.left > 0 ? this.finder.find() : 0;
   }
 
   link(op: number, taken: number): number {
@@ -132,6 +144,7 @@ export class CodeServices implements HandlerImports {
       : (this.state.u16[(op + Op.OP_PAGE_OFFSET) >> 1] as number) +
         (this.state.u8[op + Op.OP_LENGTH] as number);
     this.state.eip = this.state.get(L.PC_PAGE) + target;
+    if (this.burst.left <= 0) return 0;
     const generation = this.blocks.cache.generation;
     const block = this.finder.find();
     if (block !== 0 && generation === this.blocks.cache.generation) this.blocks.link(op, taken !== 0, block);
@@ -160,6 +173,7 @@ export class CodeServices implements HandlerImports {
         burst.giveBack(burst.remaining(op));
         return 2;
       case Outcome.exit:
+        burst.hits = 0;
         burst.giveBack(burst.remaining(op));
         burst.trouble = Trouble.exit;
         return 2;
@@ -188,11 +202,15 @@ export class CodeServices implements HandlerImports {
     const flags = this.u32[L.EFLAGS_REST >> 2] as number;
     burst.currentOp = 0;
     const wanted = burst.windowRequested && (flags & Flag.IF) !== 0;
-    if (shadow === 0 && !wanted && (flags & Flag.TF) === 0) return outcome;
+    const stops = wanted || (flags & (Flag.TF | Flag.RF)) !== 0 || burst.hits !== 0;
+    if (shadow === 0 && !stops) return outcome;
     const rest = burst.remaining(op) - 1;
     if (shadow !== 0) {
       this.u32[L.SHADOW >> 2] = 0;
-      if (shadow & L.SHADOW_INTERRUPTS) burst.shadowAt = burst.retired - rest;
+      if (shadow & L.SHADOW_INTERRUPTS) {
+        burst.shadowAt = burst.retired - rest;
+        this.u32[L.DEBUG_SHADOW >> 2] = shadow & L.SHADOW_STEP;
+      }
       if (shadow & L.SHADOW_STEP) burst.stepHeldOff = true;
       // What switches tasks has set EIP itself.
       if (shadow & L.SHADOW_TASK) {
@@ -200,7 +218,7 @@ export class CodeServices implements HandlerImports {
         return 2;
       }
     }
-    if (!wanted && (flags & Flag.TF) === 0) return outcome;
+    if (!stops) return outcome;
     if (outcome === Outcome.next) state.eip = state.eip + (state.u8[op + Op.OP_LENGTH] as number);
     burst.giveBack(rest);
     return 2;

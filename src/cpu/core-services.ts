@@ -43,6 +43,21 @@ export class CoreServices implements Core {
     this.timestampSource = parts.timestampSource;
   }
 
+  get breaksOnCode(): boolean {
+    return this.burst.breakpoints.code;
+  }
+  get breakpointMet(): boolean {
+    return this.burst.hits !== 0;
+  }
+
+  breakpointsChanged(): void {
+    const { breakpoints } = this.burst;
+    const before = breakpoints.code || breakpoints.data;
+    breakpoints.update();
+    // The fast tags of pages with breakpoints.
+    if (before || breakpoints.code || breakpoints.data) this.tlb.flushAll();
+  }
+
   get controls(): number {
     return this.burst.controls;
   }
@@ -100,11 +115,12 @@ export class CoreServices implements Core {
   }
 
   portAccess(op: HelperOp, port: number, sizeBytes: number, write: boolean, value: number): boolean {
-    const { answers, lastIo } = this.burst;
+    const { answers, lastIo, breakpoints } = this.burst;
     const kind = answerKind(Space.port, write ? 1 : 0, sizeBytes);
     const index = answers.take(this.retiredBefore(), port, kind);
     if (index >= 0) {
       this.answerRead = answers.value(index);
+      if (breakpoints.ports) this.burst.hits |= breakpoints.onPorts(port, sizeBytes);
       return true;
     }
     const exit = this.beginExit(ExitReason.io, op);

@@ -138,6 +138,12 @@ export interface Core {
   /** A string iteration has completed: answered accesses before it are forgotten. */
   iterationDone(): void;
   readonly cpuid: CpuIdentity;
+  /** Breakpoints on instructions are enabled. */
+  readonly breaksOnCode: boolean;
+  /** The running instruction (or iteration) has met a breakpoint on data or ports: its trap comes as soon as that is done. */
+  readonly breakpointMet: boolean;
+  /** After a debug register or CR4.DE changed. */
+  breakpointsChanged(): void;
 }
 
 /** CPUID leaves: eax, ebx, ecx, edx by leaf number; leaves above the maximum answer like the highest basic leaf. */

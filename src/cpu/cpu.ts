@@ -61,7 +61,7 @@ export class Cpu implements Processor {
     const tlb = new Tlb(state.u32);
     const walker = new HardwareWalker(machine, cpuid.features);
     const accesses = new AccessExits(burst);
-    const memory = new CpuMemory(state, tlb, walker, accesses);
+    const memory = new CpuMemory(state, tlb, walker, accesses, burst);
     const timestampSource = (retired: number) => this.timestampSource(retired);
     const core = new CoreServices({ state, burst, memory, tlb, walker, cpuid, timestampSource });
     const helpers = new HelperRegistry(OPCODE_LINES);
@@ -154,6 +154,7 @@ export class Cpu implements Processor {
     let idleTurns = 0;
     for (;;) {
       if (u32[L.TASK >> 2] !== 0 && !events.enterPendingTask()) return burst.end();
+      if (burst.hits !== 0 && !burst.debugHeldOff && !events.deliverTraps(burst.hits)) return burst.end();
       const left = burst.left;
       if (left <= 0) return burst.endWith(ExitReason.budget);
       if (left !== leftBefore) {
@@ -167,10 +168,17 @@ export class Cpu implements Processor {
         limit = 1;
       }
       const stepping = (rest & Flag.TF) !== 0;
-      if (stepping) {
+      const resuming = (rest & Flag.RF) !== 0;
+      const alone = stepping || resuming || burst.trouble === Trouble.alone || burst.hits !== 0;
+      burst.alone = alone;
+      burst.resuming = resuming;
+      burst.trouble = Trouble.none;
+      burst.iterated = false;
+      if (alone) {
         limit = 1;
         burst.stepHeldOff = false;
-        burst.iterated = false;
+        // It is over with the instruction, which may load it anew.
+        if (resuming) u32[L.EFLAGS_REST >> 2] = rest & ~Flag.RF;
       }
       u32[L.FAULT >> 2] = 0;
       exit.vectoring = -1;
@@ -179,17 +187,21 @@ export class Cpu implements Processor {
       const block = this.finder.findWithin(limit);
       if (block !== 0) this.handlers.start(block);
       if (heldBack > 0) burst.holdBack(-heldBack);
-      if (burst.trouble !== Trouble.none) {
-        if (burst.trouble === Trouble.exit) {
-          // The trap after HLT wakes the processor at once.
-          const trapped = stepping && exit.reason === ExitReason.hlt;
-          if (!trapped || !events.deliverStep(left)) return burst.end();
-          burst.trouble = Trouble.none;
-          continue;
-        }
-        burst.trouble = Trouble.none;
+      if (resuming && burst.left === left)
+        u32[L.EFLAGS_REST >> 2] = (u32[L.EFLAGS_REST >> 2] as number) | Flag.RF;
+      const trouble = burst.trouble as Trouble;
+      if (trouble === Trouble.alone) continue;
+      burst.trouble = Trouble.none;
+      if (trouble === Trouble.fault) {
         if (!events.deliverFault()) return burst.end();
-      } else if (stepping && block !== 0 && !events.deliverStep(left)) return burst.end();
+        continue;
+      }
+      // Retired, or an iteration done of a repeated instruction, which is stepped iteration by iteration.
+      const progressed = alone && (burst.left !== left || burst.iterated);
+      const traps = progressed ? events.trapsDue(stepping) : 0;
+      // The trap after HLT wakes the processor at once.
+      if (trouble === Trouble.exit && (traps === 0 || exit.reason !== ExitReason.hlt)) return burst.end();
+      if (traps !== 0 && !events.deliverTraps(traps)) return burst.end();
     }
   }
 

@@ -9,6 +9,7 @@ import { enterTask, TaskPending } from "./system/task-entry.ts";
 
 const DEBUG_TRAP: InjectedEvent = { kind: "exception", vector: Vector.DB };
 const DR6_SINGLE_STEP = 1 << 14;
+const DR6_BREAKPOINTS = 0xf;
 
 /** What comes between two instructions: events to be delivered, and task switches to be completed. */
 export class EventQueue {
@@ -78,6 +79,7 @@ export class EventQueue {
         raiseAndDeliver(core, burst.fault);
       }
     } catch (thrown) {
+      burst.hits = 0;
       if (thrown === burst.exitSignal) return false;
       if (thrown !== burst.fault) throw thrown;
       this.pending = undefined;
@@ -99,19 +101,28 @@ export class EventQueue {
       return true;
     } catch (thrown) {
       if (thrown !== burst.exitSignal) throw thrown;
+      burst.hits = 0;
       // Begun anew, a performed instruction would leave for the monitor again rather than fault: the fault itself must be kept.
       if (event !== undefined) this.pending = event;
       return false;
     }
   }
 
-  /** Single-step trap after an instruction that began with TF set. It stays pending should its delivery leave the guest. */
-  deliverStep(leftBefore: number): boolean {
+  /**
+   * Which debug traps are due, as bits of DR6, after an instruction (or an iteration of a repeated one): breakpoints that it has met, and the
+   * single step if it began with TF set.
+   */
+  trapsDue(stepping: boolean): number {
     const { burst } = this;
-    // Neither retired, nor an iteration done of a repeated instruction, which is stepped iteration by iteration.
-    if (burst.left === leftBefore && !burst.iterated) return true;
-    if (burst.stepHeldOff) return true;
-    this.state.set(L.DR6, this.state.get(L.DR6) | DR6_SINGLE_STEP);
+    if (burst.debugHeldOff) return 0;
+    return burst.hits | (stepping && !burst.stepHeldOff ? DR6_SINGLE_STEP : 0);
+  }
+
+  /** Delivers them; false when that left the guest, and then the trap stays pending. */
+  deliverTraps(due: number): boolean {
+    const { state } = this;
+    this.burst.hits = 0;
+    state.set(L.DR6, (state.get(L.DR6) & ~DR6_BREAKPOINTS) | due);
     this.pending = DEBUG_TRAP;
     return this.deliverPending();
   }

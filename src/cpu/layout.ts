@@ -47,7 +47,7 @@ export const EFLAGS_REST = 0xa4;
 export const BUDGET = 0xa8;
 /** Set by a slow memory path: 0 none, else the instruction must be abandoned. */
 export const FAULT = 0xac;
-/** Byte offset inside a TLB entry of the tags of the current privilege: 0 supervisor, 16 user. */
+/** Byte offset inside a TLB entry of the tags of the current privilege: 0 supervisor, 16 user; TLB_ALIGNED. */
 export const TLB_PRIV = 0xb0;
 /** Mode bits that decoding depends on (see modes.ts); part of the key of a block. */
 export const MODE = 0xb4;
@@ -112,6 +112,10 @@ export const NMI_BLOCKED = 0x204;
 export const DR0 = 0x220;
 export const DR6 = 0x230;
 export const DR7 = 0x234;
+/** B0 to B3 of data and port breakpoints met, whose trap has not been delivered yet. */
+export const DEBUG_HITS = 0x238;
+/** Not zero: the shadow that SHADOW_AT tells of is that of MOV SS or POP SS, which holds off debug exceptions, too. */
+export const DEBUG_SHADOW = 0x23c;
 export const GDTR_BASE = 0x240;
 export const GDTR_LIMIT = 0x244;
 export const IDTR_BASE = 0x248;
@@ -169,6 +173,11 @@ export const TLB_USER = 16;
 /** Bit 0: global page. (In the user half, beside the delta's place.) */
 export const TLB_ATTR = 28;
 export const TLB_INVALID = 1;
+/**
+ * Offset of tags that never hit, the same for every entry's: the user's where alignment is checked, so that every access takes the slow path,
+ * which checks it. They lie between the hash of blocks and the arena.
+ */
+export const TLB_ALIGNED = 0x240000 - TLB_BASE;
 
 /** Hash of blocks: BLOCKS_ENTRIES entries of 16 bytes: hpa of the first byte, mode, block address, spare. */
 export const BLOCKS_BASE = 0x40000;

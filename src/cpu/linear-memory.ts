@@ -4,6 +4,8 @@
  */
 
 import type { HardwareWalker } from "../mmu/hardware-walker.ts";
+import type { Breakpoints } from "./breakpoints.ts";
+import type { Burst } from "./burst.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { LinearMemory } from "./core.ts";
 import * as L from "./layout.ts";
@@ -21,6 +23,8 @@ export interface AccessMonitor {
   /** No frame backs the address. Index of the answer, or it throws. */
   unbacked(linear: number, gpa: number, access: number, size: number, value: number): number;
   answerValue(index: number): number;
+  /** The access is misaligned where alignment is checked: throws. */
+  misaligned(): never;
 }
 
 export class CpuMemory implements LinearMemory {
@@ -31,11 +35,13 @@ export class CpuMemory implements LinearMemory {
   private readonly walker: HardwareWalker;
   private readonly readOnly: Uint8Array;
   private readonly monitor: AccessMonitor;
+  private readonly burst: Burst;
+  private readonly breakpoints: Breakpoints;
   private codeCache!: CodeCache;
   /** The access under way is the processor's own (descriptor tables, TSS, inner stacks): EFLAGS.AC does not lift SMAP for it. */
   private implicit = false;
 
-  constructor(state: CpuState, tlb: Tlb, walker: HardwareWalker, monitor: AccessMonitor) {
+  constructor(state: CpuState, tlb: Tlb, walker: HardwareWalker, monitor: AccessMonitor, burst: Burst) {
     this.u32 = state.u32;
     this.u8 = state.u8;
     this.view = new DataView(state.u8.buffer);
@@ -43,6 +49,19 @@ export class CpuMemory implements LinearMemory {
     this.walker = walker;
     this.readOnly = walker.readOnly;
     this.monitor = monitor;
+    this.burst = burst;
+    this.breakpoints = burst.breakpoints;
+  }
+
+  /** Every access must be looked at: there are breakpoints on data, or alignment is checked. */
+  get guarded(): boolean {
+    return this.breakpoints.data || this.u32[L.TLB_PRIV >> 2] === L.TLB_ALIGNED;
+  }
+
+  private guard(linear: number, size: number, write: boolean, user: boolean): void {
+    if (user && (linear & (size - 1)) !== 0 && this.u32[L.TLB_PRIV >> 2] === L.TLB_ALIGNED)
+      this.monitor.misaligned();
+    if (this.breakpoints.data) this.burst.touch(linear, size, write);
   }
 
   /** The code cache needs the handlers, which need this memory; so it comes second. */
@@ -86,6 +105,8 @@ export class CpuMemory implements LinearMemory {
       if (cr4 & Cr4.SMAP) rights &= ~(TlbRight.readSupervisor | TlbRight.writeSupervisor);
       if (cr4 & Cr4.SMEP) rights &= ~TlbRight.executeSupervisor;
     }
+    const { breakpoints } = this;
+    if (breakpoints.code || breakpoints.data) rights &= breakpoints.rightsIn(linear);
     this.tlb.fill(linear, host, rights, w.global, w.pageShift);
     return host + (linear & 0xfff);
   }
@@ -97,6 +118,7 @@ export class CpuMemory implements LinearMemory {
   }
 
   private loadAny(linear: number, size: number, forWrite: boolean, user: boolean): number {
+    if (this.guarded) this.guard(linear, size, false, user);
     if ((linear & 0xfff) + size > 4096) return this.loadAcross(linear, size, forWrite, user);
     const host = this.translate(linear, forWrite ? 1 : 0, user);
     if (host >= 0) return this.get(host, size);
@@ -110,6 +132,7 @@ export class CpuMemory implements LinearMemory {
   }
 
   private storeAny(linear: number, value: number, size: number, user: boolean): void {
+    if (this.guarded) this.guard(linear, size, true, user);
     if ((linear & 0xfff) + size > 4096) {
       this.storeAcross(linear, value, size, user);
       return;
@@ -154,6 +177,7 @@ export class CpuMemory implements LinearMemory {
   }
 
   direct(linear: number, write: boolean, supervisor: boolean): number {
+    if (this.guarded) return -1;
     this.implicit = supervisor;
     const user = !supervisor && this.userMode;
     const host = this.translate(linear >>> 0, write ? 1 : 0, user);

@@ -65,6 +65,7 @@ export class SavedState {
     burst.deliveredAt = f64[L.DELIVERED_AT >> 3] as number;
     burst.deliveryCount = state.get(L.DELIVERIES);
     this.core.tscOffset = this.i64[L.TSC_OFFSET >> 3] as bigint;
+    burst.breakpoints.update();
     burst.answers.load(f64, state.u32, L.ANSWERS >> 2);
     const bits = state.get(L.PENDING);
     events.pending =
@@ -98,6 +99,7 @@ export class SavedState {
     s.set(L.FPU_CONTROL, 0x40);
     s.set(L.FPU_EMPTY, 0);
     s.updateMode();
+    burst.breakpoints.update();
     burst.retired = 0;
     burst.shadowAt = -1;
     burst.answers.clear();

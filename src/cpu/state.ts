@@ -196,7 +196,14 @@ export class CpuState {
     if (flags & Flag.VM) mode |= Mode.vm86;
     if (this.isFlat(0, 3) && this.isFlat(1, 5) && this.isFlat(2, 3) && this.isFlat(3, 3)) mode |= Mode.flat;
     this.set(L.MODE, mode);
-    this.set(L.TLB_PRIV, this.get(L.CPL) === 3 ? L.TLB_USER : 0);
+    this.updatePrivilege();
+  }
+
+  /** Chooses the tags of the TLB; call after CPL, CR0.AM or EFLAGS.AC changed. */
+  updatePrivilege(): void {
+    const user = this.get(L.CPL) === 3;
+    const aligned = user && (this.get(L.CR0) & Cr0.AM) !== 0 && (this.get(L.EFLAGS_REST) & Flag.AC) !== 0;
+    this.set(L.TLB_PRIV, aligned ? L.TLB_ALIGNED : user ? L.TLB_USER : 0);
   }
 
   private isFlat(index: number, perm: number): boolean {

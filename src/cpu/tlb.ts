@@ -34,6 +34,8 @@ export class Tlb {
   constructor(u32: Uint32Array) {
     this.u32 = u32;
     for (let n = 0; n < L.TLB_ENTRIES; n++) this.invalidate(n);
+    const never = BASE + (L.TLB_ALIGNED >> 2);
+    u32.fill(L.TLB_INVALID, never, never + L.TLB_ENTRIES * WORDS);
   }
 
   /**

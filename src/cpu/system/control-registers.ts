@@ -85,6 +85,7 @@ function writeCr4(core: Core, op: HelperOp, value: number): Outcome {
   const changed = core.state.cr4 ^ value;
   if (changed & CR4_RELOADS && isPae(core.state.cr0, value)) latchPdptes(core, core.state.get(L.CR3));
   core.state.set(L.CR4, value);
+  if (changed & Cr4.DE) core.breakpointsChanged();
   if (changed & (CR4_RELOADS | Cr4.SMEP | Cr4.SMAP)) {
     core.pagingChanged();
     core.flushTlbAll();

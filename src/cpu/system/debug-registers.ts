@@ -2,7 +2,7 @@ import type { Core, Helper } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
 import * as L from "../layout.ts";
 import { Cr4 } from "../state.ts";
-import { requireRing0 } from "./operand.ts";
+import { jumpToNext, requireRing0 } from "./operand.ts";
 
 const DR6_FIXED = 0xffff0ff0;
 const DR6_WRITABLE = 0x0000e00f;
@@ -28,7 +28,7 @@ function checkAccess(core: Core): void {
   }
 }
 
-/** MOV to a debug register (0F 23). Breakpoints are kept, not matched: a later issue. */
+/** MOV to a debug register (0F 23). */
 export const movToDebug: Helper = (core, op) => {
   const at = debugRegisterAt(core, op.reg);
   checkAccess(core);
@@ -36,7 +36,8 @@ export const movToDebug: Helper = (core, op) => {
   if (at === L.DR6) core.state.set(at, (value & DR6_WRITABLE) | DR6_FIXED);
   else if (at === L.DR7) core.state.set(at, (value & DR7_WRITABLE) | DR7_FIXED);
   else core.state.set(at, value);
-  return Outcome.next;
+  if (at !== L.DR6) core.breakpointsChanged();
+  return jumpToNext(core, op);
 };
 
 /** MOV from a debug register (0F 21). */

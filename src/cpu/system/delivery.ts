@@ -27,7 +27,6 @@ export interface Event {
   readonly returnEip: number;
 }
 
-const RETURN_FLAGS_MASK = ~Flag.RF;
 const DR7_GENERAL_DETECT = 1 << 13;
 
 /** An exception that reports a fault: its saved EFLAGS have RF set, so that its instruction is restarted without a breakpoint. */
@@ -42,6 +41,9 @@ function isFault(event: Event): boolean {
     vector !== Vector.DF
   );
 }
+
+/** An interrupt before an instruction that RF was set for leaves it set. */
+const returnedFlags = (event: Event): number => (event.kind === "external" ? -1 : ~Flag.RF);
 
 /** What is pushed, in this order, and then null when virtual-8086 mode is left. */
 const DATA_SEGMENTS = [Segment.GS, Segment.FS, Segment.DS, Segment.ES] as const;
@@ -132,7 +134,7 @@ function deliverProtected(core: Core, event: Event): void {
   if (virtual && (code.conforming || code.dpl !== 0))
     core.raise(Vector.GP, selectorError(gate.selector, ext));
 
-  const flags = (state.eflags & RETURN_FLAGS_MASK) | (isFault(event) ? Flag.RF : 0);
+  const flags = (state.eflags & returnedFlags(event)) | (isFault(event) ? Flag.RF : 0);
   const frame = [flags, state.selector(Segment.CS), event.returnEip];
   if (event.errorCode >= 0) frame.push(event.errorCode);
 

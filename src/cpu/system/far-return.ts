@@ -8,6 +8,7 @@ import {
   ALL_FLAGS,
   checkVirtualFlags,
   flagsWritableAt,
+  loadsResume,
   virtualFlags,
   writeFlags,
   writeVirtualFlags,
@@ -91,7 +92,12 @@ function iretReal(core: Core, op: HelperOp): void {
   if (virtual) checkVirtualFlags(core, flags);
   setStackPointer(state, adjustStack(state, 3 * size));
   if (virtual) writeVirtualFlags(core, flags);
-  else writeFlags(state, flags, flagsWritableAt(state.cpl, state.eflags, size));
+  else
+    writeFlags(
+      state,
+      flags,
+      flagsWritableAt(state.cpl, state.eflags, size) | (size === 4 ? loadsResume(core) : 0),
+    );
   enterRealCode(core, selector, eip);
 }
 
@@ -101,7 +107,7 @@ function iretToVirtual8086(core: Core, eip: number, selector: number, flags: num
   const slots = [12, 16, 20, 24, 28, 32].map((at) => peek(core, at, 4));
   const [esp, ss, es, ds, fs, gs] = slots as [number, number, number, number, number, number];
   if (eip > 0xffff) core.raise(Vector.GP, 0);
-  state.eflags = (flags & ALL_FLAGS) | Flag.VM;
+  state.eflags = (flags & (ALL_FLAGS | loadsResume(core))) | Flag.VM;
   state.set(L.CPL, 3);
   for (const [index, value] of [es, selector, ss, ds, fs, gs].entries())
     loadRealSegment(state, index, value & 0xffff);
@@ -129,13 +135,11 @@ function iretProtected(core: Core, op: HelperOp): void {
   }
   returnTo(core, fetchReturnCode(core, selector), eip, 3 * size, 0, size);
   // What may be changed is judged by the ring returned from.
-  writeFlags(state, flags, flagsWritableAt(cpl, before, size));
+  const resume = size === 4 ? loadsResume(core) : 0;
+  writeFlags(state, flags, flagsWritableAt(cpl, before, size) | resume);
 }
 
-/**
- * IRET (CF; Intel SDM vol. 2, IRET). RF of the popped image would suppress breakpoints for one instruction; this CPU matches no
- * breakpoints yet, and RF is not kept.
- */
+/** IRET (CF; Intel SDM vol. 2, IRET). */
 export const iret: Helper = (core, op) => {
   // Whatever comes of it: another non-maskable interrupt may be taken now.
   core.state.set(L.NMI_BLOCKED, 0);

@@ -6,6 +6,12 @@ import { ARITHMETIC_FLAGS, Cr4, Flag } from "../state.ts";
 import { isProtected, isVirtual8086, jumpToNext, operandBytes } from "./operand.ts";
 import { adjustStack, currentStack, peek, pushFrame, setStackPointer } from "./stack.ts";
 
+/**
+ * RF is loaded by IRET and task switches only while there are breakpoints on instructions, for which alone it matters: so that returning
+ * from a fault costs nothing more than any other return.
+ */
+export const loadsResume = (core: Core): number => (core.breaksOnCode ? Flag.RF : 0);
+
 /** Every flag that there is but RF: what IRET of ring 0 to virtual-8086 mode and a task switch load. */
 export const ALL_FLAGS =
   ARITHMETIC_FLAGS |
@@ -34,7 +40,9 @@ export function flagsWritableAt(cpl: number, flags: number, size: 2 | 4): number
 
 /** Replaces the flags in `mask`. */
 export function writeFlags(state: CpuState, value: number, mask: number): void {
-  state.eflags = (state.eflags & ~mask) | (value & mask);
+  const before = state.eflags;
+  state.eflags = (before & ~mask) | (value & mask);
+  if ((before ^ value) & mask & Flag.AC) state.updatePrivilege();
 }
 
 /**

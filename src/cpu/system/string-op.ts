@@ -90,7 +90,7 @@ export function repeatUntil(
     const iterations = step(core, op, Math.min(count, allowance));
     writeIndex(state, op, ECX, count - iterations);
     core.iterationDone();
-    allowance -= iterations;
+    allowance = core.breakpointMet ? 0 : allowance - iterations;
     if (done(state, op)) return Outcome.next;
   }
 }

@@ -5,7 +5,7 @@ import * as L from "../layout.ts";
 import { Cr0, Cr4, Flag } from "../state.ts";
 import type { Event } from "./delivery.ts";
 import { type Descriptor, lookUpDescriptor, SystemType, selectorError } from "./descriptor.ts";
-import { ALL_FLAGS } from "./flags.ts";
+import { ALL_FLAGS, loadsResume } from "./flags.ts";
 import { Segment } from "./segmentation.ts";
 import { TaskPending } from "./task-entry.ts";
 import { readTaskImage, type TaskImage, tssFormatOf } from "./task-image.ts";
@@ -152,13 +152,16 @@ function switchTask(core: Core, tss: Descriptor, request: Request): void {
 function loadImage(core: Core, image: TaskImage, nests: boolean): void {
   const { state } = core;
   for (const [index, value] of image.registers.entries()) state.setReg(index, value);
-  state.eflags = (image.eflags & ALL_FLAGS) | (nests ? Flag.NT : 0);
+  state.eflags = (image.eflags & (ALL_FLAGS | loadsResume(core))) | (nests ? Flag.NT : 0);
   state.eip = image.eip;
   for (const [index, selector] of image.selectors.entries()) state.setSegment(index, selector, 0, 0, 0);
   state.setSegment(Segment.LDTR, image.ldt, 0, 0, 0);
   state.set(L.CPL, state.get(L.EFLAGS_REST) & Flag.VM ? 3 : (image.selectors[Segment.CS] as number) & 3);
   state.set(L.CR0, state.cr0 | Cr0.TS);
-  state.set(L.DR7, state.get(L.DR7) & ~LOCAL_BREAKPOINTS);
+  if (state.get(L.DR7) & LOCAL_BREAKPOINTS) {
+    state.set(L.DR7, state.get(L.DR7) & ~LOCAL_BREAKPOINTS);
+    core.breakpointsChanged();
+  }
   state.updateMode();
 }
 

@@ -124,6 +124,8 @@ export class FakeCore implements Core {
   readonly badPdptes = new Set<number>();
   controls = 0;
   answerRead = 0;
+  breaksOnCode = false;
+  breakpointMet = false;
   time: [number, number] = [0, 0];
   /** What was told to the CPU about translations, in order. */
   readonly notices: string[] = [];
@@ -133,6 +135,8 @@ export class FakeCore implements Core {
 
   private readonly fault: GuestFault = { kind: "guest-fault", vector: 0, errorCode: -1, address: 0 };
   private readonly signal: ExitSignal = { kind: "exit-signal" };
+
+  breakpointsChanged(): void {}
 
   constructor(model: CpuModel = "p6") {
     this.cpuid = cpuIdentity(model);
