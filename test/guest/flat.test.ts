@@ -31,9 +31,13 @@ describe("a flat binary", () => {
     expect(memory.read(0x100, BYTES.length)).toEqual(BYTES);
   });
 
-  it("runs in real mode in its own paragraph", () => {
-    const { entry } = loadFlatRealMode(new TestMemory(2), { bytes: BYTES, gpa: 0x7c00, entry: 0x7c02 });
-    expect([entry.cs.selector, entry.cs.base, entry.eip, entry.cr0 & 1]).toEqual([0x7c0, 0x7c00, 2, 0]);
+  it("runs in real mode in segment 0 below 64 KiB, with the stack below it, else in its own paragraph", () => {
+    const low = loadFlatRealMode(new TestMemory(2), { bytes: BYTES, gpa: 0x7c00, entry: 0x7c02 }).entry;
+    expect([low.cs.selector, low.cs.base, low.eip, low.cr0 & 1, low.registers.esp]).toEqual([
+      0, 0, 0x7c02, 0, 0x7c00,
+    ]);
+    const high = loadFlatRealMode(new TestMemory(2), { bytes: BYTES, gpa: 0x17c00, entry: 0x17c02 }).entry;
+    expect([high.cs.selector, high.cs.base, high.eip, high.cr0 & 1]).toEqual([0x17c0, 0x17c00, 2, 0]);
   });
 
   it.each([0x9f000, 0xa0000, 0xff000, 0x1ff000])("is refused where it does not fit (0x%s)", (gpa) => {

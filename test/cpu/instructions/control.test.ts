@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { CONDITION_NAMES } from "../../../src/cpu/instructions/flags.ts";
 import { Flag } from "../../../src/cpu/state.ts";
+import { DATA_ADDRESS } from "./support/cases.ts";
 import { CODE_EIP, execute } from "./support/execute.ts";
-import { DATA_ADDRESS } from "./support/native.ts";
 
 const DATA = Array.from({ length: 16 }, (_, n) => 0x40000000 + n);
 const STACK = DATA_ADDRESS + 32;

@@ -422,6 +422,17 @@ describe("identification and model-specific registers", () => {
     expect([core.faultOf("rdmsr"), core.faultOf("wrmsr")]).toEqual([GP0, GP0]);
   });
 
+  it("SGDT stores limit and base; RDPMC has no counter; INT1 is a #DB whatever its gate's DPL", () => {
+    const core = new ProtectedCore();
+    core.state.set(L.GDTR_LIMIT, 0x123);
+    const base = core.state.get(L.GDTR_BASE);
+    core.run("sgdt", { memory: true, segment: 3, offset: 0x700 });
+    expect([core.memory.read16(0x700, true), core.memory.read32(0x702, true)]).toEqual([0x123, base]);
+    expect(core.faultOf("rdpmc")).toEqual(GP0);
+    const trap = new ProtectedCore();
+    expect(trap.faultOf("int1")).toMatchObject({ vector: 13, errorCode: (1 << 3) | 3 });
+  });
+
   it("the platform is read-only; the microcode revision can be cleared", () => {
     const core = new ProtectedCore();
     core.state.setReg(1, 0x17);

@@ -2,8 +2,8 @@ import { createInstruction, DecodeResult, Decoder } from "../../../../src/cpu/de
 import type { Instruction } from "../../../../src/cpu/decode/instruction.ts";
 import * as L from "../../../../src/cpu/layout.ts";
 import { CpuState } from "../../../../src/cpu/state.ts";
+import { DATA_ADDRESS, type InstructionCase, type Snapshot } from "./cases.ts";
 import { Interpreter, RaisedException } from "./interpreter.ts";
-import { DATA_ADDRESS, type NativeCase, type Snapshot } from "./native.ts";
 import { MemoryFault, WordsMemory } from "./words-memory.ts";
 
 export interface Executed extends Snapshot {
@@ -37,7 +37,7 @@ const state = createState();
 
 /** Runs one case with the interpreter: bytes to decoder to table to semantics. */
 export function execute(
-  one: NativeCase,
+  one: InstructionCase,
   registerReads: "at-call" | "at-use" = "at-call",
   writable = true,
 ): Executed {

@@ -1,20 +1,15 @@
 import type { OpcodeLine } from "../../../../src/cpu/instructions/line.ts";
 import { OPCODE_LINES } from "../../../../src/cpu/instructions/table.ts";
-import { DATA_ADDRESS, DATA_WORDS, type NativeCase } from "./native.ts";
+
+export { nameOf } from "../../recorded/cases.ts";
+
+import { DATA_ADDRESS, DATA_WORDS, type InstructionCase } from "./cases.ts";
 import type { Random } from "./random.ts";
 
 /** Random cases of the integer instructions, made from the opcode table: every line with semantics that does not transfer control. */
 export const straightLines: readonly OpcodeLine[] = OPCODE_LINES.filter(
   (line) => line.semantics !== undefined && line.endsBlock !== true,
 );
-
-/** A line as a test name: opcode, mnemonic, operands. */
-export function nameOf(line: OpcodeLine): string {
-  const operands = line.operands.map(({ code }) => code).join(",");
-  const opcode = `${line.map === "0f" ? "0F " : ""}${line.opcode.toString(16).toUpperCase()}`;
-  const group = line.extension === undefined ? "" : ` /${line.extension}`;
-  return `${opcode}${group} ${line.mnemonic} ${operands} ${line.only ?? ""}${line.count ?? ""}`.trim();
-}
 
 /** Middle of the data: what pointers aim at. */
 const MIDDLE = DATA_ADDRESS + 2 * DATA_WORDS;
@@ -24,7 +19,7 @@ const usesRm = (line: OpcodeLine): boolean => line.operands.some(({ code }) => /
 const usesReg = (line: OpcodeLine): boolean => line.operands.some(({ code }) => /^G/.test(code));
 
 /** One case of a line: random registers, flags and data; memory operands lie within the data. */
-export function randomCase(line: OpcodeLine, random: Random): NativeCase {
+export function randomCase(line: OpcodeLine, random: Random): InstructionCase {
   const memory = usesRm(line) && (line.only === "mem" || (line.only !== "reg" && random.below(2) === 0));
   const regs = Array.from({ length: 8 }, () => random.operand());
   const data = Array.from({ length: DATA_WORDS }, () => random.operand());
