@@ -150,8 +150,20 @@ function exitMessage(vcpu: number, record: ExitRecord, processor: Processor): Cp
         reason: "controlRegister",
         eip,
         register: record.register as 0 | 3 | 4,
+        write: record.write,
         value: record.value,
       };
+    case ExitReason.exception: {
+      const { vector, errorCode } = record;
+      return { type, vcpu, reason: "exception", eip, vector, errorCode };
+    }
+    case ExitReason.taskSwitchAttempt:
+      return { type, vcpu, reason: "taskSwitchAttempt", eip, selector: record.value };
+    case ExitReason.debugRegister:
+    case ExitReason.descriptorTable: {
+      const { reason, register, write } = record;
+      return { type, vcpu, reason, eip, register, write };
+    }
     case ExitReason.invlpg:
       return { type, vcpu, reason: "invlpg", eip, gva: record.gva };
     case ExitReason.msr:
@@ -167,6 +179,10 @@ function exitMessage(vcpu: number, record: ExitRecord, processor: Processor): Cp
     case ExitReason.budget:
     case ExitReason.interruptWindow:
     case ExitReason.cpuid:
+    case ExitReason.nmiWindow:
+    case ExitReason.rdtsc:
+    case ExitReason.rdpmc:
+    case ExitReason.wbinvd:
     case ExitReason.tripleFault:
     case ExitReason.taskSwitch:
       return { type, vcpu, reason: record.reason, eip };

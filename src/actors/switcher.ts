@@ -35,6 +35,19 @@ const CR0_PAGING = Cr0.PE | Cr0.PG | Cr0.WP;
 const CR4_PAGING = Cr4.PSE | Cr4.PAE | Cr4.PGE | Cr4.SMEP | Cr4.SMAP;
 const EFER_MSR = 0xc0000080;
 
+/** Exits after which the CPU does what has left, and that is all. */
+const PERFORMED: ReadonlySet<CpuExit["reason"]> = new Set([
+  "cpuid",
+  "msr",
+  "exception",
+  "taskSwitchAttempt",
+  "rdtsc",
+  "rdpmc",
+  "wbinvd",
+  "debugRegister",
+  "descriptorTable",
+]);
+
 /** A vcpu with what the Switcher posts to on its behalf. */
 export interface VcpuWiring {
   readonly vcpu: Vcpu;
@@ -118,14 +131,11 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           (event as CpuExit).reason === "msr" &&
           (event as MsrExit).write &&
           changesExecuteDisable(processor.state),
-        isCpuidOrMsr: ({ event }) => {
-          const { reason } = event as CpuExit;
-          return reason === "cpuid" || reason === "msr";
-        },
+        isPerformed: ({ event }) => PERFORMED.has((event as CpuExit).reason),
         isTranslationChange: ({ event }) => {
           if ((event as CpuExit).reason !== "controlRegister") return false;
-          const { register, value } = event as ControlRegisterExit;
-          if (register === 3) return true;
+          const { register, value, write } = event as ControlRegisterExit;
+          if (register === 3) return write;
           const old = processor.state.get(register === 0 ? CR0 : CR4);
           return ((old ^ value) & (register === 0 ? CR0_PAGING : CR4_PAGING)) !== 0;
         },

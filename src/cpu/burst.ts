@@ -2,7 +2,13 @@ import { Answers } from "./answers.ts";
 import { Breakpoints } from "./breakpoints.ts";
 import * as Op from "./cold/micro-op.ts";
 import type { ExitSignal, GuestFault } from "./core.ts";
-import { createExitRecord, type ExitReason, type ExitRecord } from "./exit.ts";
+import {
+  createExitRecord,
+  type ExitIntercepts,
+  type ExitReason,
+  type ExitRecord,
+  noIntercepts,
+} from "./exit.ts";
 import * as L from "./layout.ts";
 import type { CpuState } from "./state.ts";
 
@@ -26,6 +32,7 @@ export class Burst {
   readonly exitSignal: ExitSignal = { kind: "exit-signal" };
   readonly answers = new Answers();
   controls = 0;
+  readonly intercepts: ExitIntercepts = noIntercepts();
   windowRequested = false;
   trouble: Trouble = Trouble.none;
   /** Retired count at the moment that an interrupt shadow (STI, MOV SS) began. */

@@ -7,6 +7,7 @@ import { type Burst, Trouble } from "./burst.ts";
 import type { HandlerImports } from "./cold/handlers.ts";
 import * as Op from "./cold/micro-op.ts";
 import { type Core, type Helper, Outcome } from "./core.ts";
+import { ExitControl } from "./exit.ts";
 import { HelperOpView } from "./helper-op.ts";
 import * as L from "./layout.ts";
 import { type CpuMemory, REFUSED } from "./linear-memory.ts";
@@ -201,7 +202,8 @@ export class CodeServices implements HandlerImports {
     const shadow = this.u32[L.SHADOW >> 2] as number;
     const flags = this.u32[L.EFLAGS_REST >> 2] as number;
     burst.currentOp = 0;
-    const wanted = burst.windowRequested && (flags & Flag.IF) !== 0;
+    const wanted =
+      (burst.windowRequested && (flags & Flag.IF) !== 0) || (burst.controls & ExitControl.nmiWindow) !== 0;
     const stops = wanted || (flags & (Flag.TF | Flag.RF)) !== 0 || burst.hits !== 0;
     if (shadow === 0 && !stops) return outcome;
     const rest = burst.remaining(op) - 1;

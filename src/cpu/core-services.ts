@@ -2,7 +2,7 @@ import type { HardwareWalker } from "../mmu/hardware-walker.ts";
 import { answerKind, Space } from "./access-exits.ts";
 import type { Burst } from "./burst.ts";
 import type { Core, CpuIdentity, HelperOp } from "./core.ts";
-import { ExitReason, type ExitRecord } from "./exit.ts";
+import { type ExitIntercepts, ExitReason, type ExitRecord } from "./exit.ts";
 import type { CpuMemory } from "./linear-memory.ts";
 import type { CpuState } from "./state.ts";
 import type { Tlb } from "./tlb.ts";
@@ -25,6 +25,7 @@ export class CoreServices implements Core {
   readonly cpuid: CpuIdentity;
   readonly exitRecord: ExitRecord;
   answerRead = 0;
+  taskSwitchAllowed = false;
   /** What WRMSR has added to the time-stamp counter. */
   tscOffset = 0n;
   private readonly burst: Burst;
@@ -58,6 +59,9 @@ export class CoreServices implements Core {
     if (before || breakpoints.code || breakpoints.data) this.tlb.flushAll();
   }
 
+  get intercepts(): ExitIntercepts {
+    return this.burst.intercepts;
+  }
   get controls(): number {
     return this.burst.controls;
   }

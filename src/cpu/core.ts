@@ -1,4 +1,4 @@
-import type { ExitRecord } from "./exit.ts";
+import type { ExitIntercepts, ExitRecord } from "./exit.ts";
 import type { CpuState } from "./state.ts";
 
 /** Exception vectors of IA-32. */
@@ -106,6 +106,7 @@ export interface Core {
   readonly exitRecord: ExitRecord;
   /** Bit set of ExitControl in force. */
   controls: number;
+  readonly intercepts: ExitIntercepts;
   raise(vector: number, errorCode?: number): never;
   /** Fills reason, eip and length of the exit record; the helper fills the rest and returns Outcome.exit. */
   beginExit(reason: ExitRecord["reason"], op: HelperOp): ExitRecord;
@@ -138,6 +139,8 @@ export interface Core {
   /** A string iteration has completed: answered accesses before it are forgotten. */
   iterationDone(): void;
   readonly cpuid: CpuIdentity;
+  /** The monitor lets the task switch happen that has left because of ExitControl.taskSwitch; true once. */
+  taskSwitchAllowed: boolean;
   /** Breakpoints on instructions are enabled. */
   readonly breaksOnCode: boolean;
   /** The running instruction (or iteration) has met a breakpoint on data or ports: its trap comes as soon as that is done. */

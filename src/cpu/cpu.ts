@@ -11,7 +11,7 @@ import { HandlerTable } from "./cold/handlers.ts";
 import type { CpuIdentity } from "./core.ts";
 import { CoreServices } from "./core-services.ts";
 import { EventQueue } from "./event-queue.ts";
-import { ExitControl, ExitReason, type ExitRecord } from "./exit.ts";
+import { ExitControl, type ExitIntercepts, ExitReason, type ExitRecord } from "./exit.ts";
 import { HelperRegistry } from "./helpers.ts";
 import { OPCODE_LINES } from "./instructions/table.ts";
 import * as L from "./layout.ts";
@@ -22,13 +22,8 @@ import { CpuState, Flag } from "./state.ts";
 import { type CpuModel, cpuIdentity } from "./system/index.ts";
 import { Tlb } from "./tlb.ts";
 
-const PERFORMED =
-  ExitControl.cr0 |
-  ExitControl.cr3 |
-  ExitControl.cr4 |
-  ExitControl.invlpg |
-  ExitControl.cpuid |
-  ExitControl.msr;
+/** Exit controls that `perform` does not lift. */
+const KEPT = ExitControl.pageFault;
 /** Turns of the dispatcher without a retired instruction after which a burst ends. */
 const MOST_IDLE_TURNS = 4096;
 
@@ -110,6 +105,10 @@ export class Cpu implements Processor {
     this.burst.controls = bits;
   }
 
+  get intercepts(): ExitIntercepts {
+    return this.burst.intercepts;
+  }
+
   get windowRequested(): boolean {
     return this.burst.windowRequested;
   }
@@ -149,7 +148,11 @@ export class Cpu implements Processor {
     burst.begin(budget);
     // What is pending is for the new task, should a switch not be complete.
     if (u32[L.TASK >> 2] !== 0 && !events.enterPendingTask()) return burst.end();
-    if (events.pending !== undefined && !events.deliverPending()) return burst.end();
+    events.intercepted = undefined;
+    if (events.pending !== undefined) {
+      if (!events.deliverPending()) return burst.end();
+      if (events.performing) return burst.endWith(ExitReason.budget);
+    }
     let leftBefore = -1;
     let idleTurns = 0;
     for (;;) {
@@ -165,6 +168,10 @@ export class Cpu implements Processor {
       const rest = u32[L.EFLAGS_REST >> 2] as number;
       if (burst.windowRequested && (rest & Flag.IF) !== 0) {
         if (!burst.interruptsHeldOff) return burst.endWith(ExitReason.interruptWindow);
+        limit = 1;
+      }
+      if (burst.controls & ExitControl.nmiWindow && u32[L.NMI_BLOCKED >> 2] === 0) {
+        if (!burst.interruptsHeldOff) return burst.endWith(ExitReason.nmiWindow);
         limit = 1;
       }
       const stepping = (rest & Flag.TF) !== 0;
@@ -194,6 +201,8 @@ export class Cpu implements Processor {
       burst.trouble = Trouble.none;
       if (trouble === Trouble.fault) {
         if (!events.deliverFault()) return burst.end();
+        // The handler is run with the exit controls that there are.
+        if (events.performing) return burst.endWith(ExitReason.budget);
         continue;
       }
       // Retired, or an iteration done of a repeated instruction, which is stepped iteration by iteration.
@@ -211,14 +220,25 @@ export class Cpu implements Processor {
   }
 
   perform(): void {
-    const { controls, windowRequested } = this;
-    this.controls = controls & ~PERFORMED;
+    const { controls, windowRequested, events } = this;
+    if (this.exitRecord.reason === ExitReason.taskSwitchAttempt) {
+      // It is begun anew, and may have to tell of the new CR3.
+      this.core.taskSwitchAllowed = true;
+      return;
+    }
+    if (this.exitRecord.reason === ExitReason.exception && events.intercepted !== undefined)
+      events.pending = events.intercepted;
+    const { exceptions } = this.intercepts;
+    // Else the exception that left would leave again; what another instruction raises is looked at.
+    if (this.exitRecord.reason === ExitReason.exception) this.intercepts.exceptions = 0;
+    this.controls = controls & KEPT;
     this.windowRequested = false;
-    this.events.performing = true;
+    events.performing = true;
     try {
       this.run(1);
     } finally {
-      this.events.performing = false;
+      events.performing = false;
+      this.intercepts.exceptions = exceptions;
       this.controls = controls;
       this.windowRequested = windowRequested;
     }

@@ -4,7 +4,7 @@ import { ExitReason } from "./exit.ts";
 import * as L from "./layout.ts";
 import type { InjectedEvent } from "./processor.ts";
 import type { CpuState } from "./state.ts";
-import { deliverEvent, raiseAndDeliver } from "./system/index.ts";
+import { deliverEvent, interceptException, isIntercepted, raiseAndDeliver } from "./system/index.ts";
 import { enterTask, TaskPending } from "./system/task-entry.ts";
 
 const DEBUG_TRAP: InjectedEvent = { kind: "exception", vector: Vector.DB };
@@ -14,6 +14,8 @@ const DR6_BREAKPOINTS = 0xf;
 /** What comes between two instructions: events to be delivered, and task switches to be completed. */
 export class EventQueue {
   pending: InjectedEvent | undefined;
+  /** Left for the monitor, and nothing begins anew that would raise it again. */
+  intercepted: InjectedEvent | undefined;
   /** In `perform`: a fault whose delivery leaves must be kept. */
   performing = false;
   private readonly state: CpuState;
@@ -42,17 +44,18 @@ export class EventQueue {
     try {
       const trapped = enterTask(this.core);
       state.set(L.TASK, 0);
-      if (trapped) {
-        this.pending = DEBUG_TRAP;
-        return this.deliverPending();
-      }
-      return true;
+      return trapped ? this.deliverDebugTrap() : true;
     } catch (thrown) {
       if (thrown === burst.exitSignal) return false;
       if (thrown !== burst.fault) throw thrown;
       state.set(L.TASK, 0);
       // Nothing begins anew that would raise it again, should its delivery leave.
-      this.pending = this.faultAsEvent();
+      const event = this.faultAsEvent();
+      if (isIntercepted(this.core, event.vector)) {
+        this.intercepted = event;
+        return this.deliverFault();
+      }
+      this.pending = event;
       return this.deliverPending();
     }
   }
@@ -94,6 +97,11 @@ export class EventQueue {
   deliverFault(): boolean {
     const { burst } = this;
     burst.currentOp = 0;
+    const { vector, errorCode, address } = burst.fault;
+    if (burst.intercepts.exceptions !== 0 && isIntercepted(this.core, vector)) {
+      interceptException(this.core, vector, errorCode, address, -1);
+      return false;
+    }
     const event = this.performing ? this.faultAsEvent() : undefined;
     try {
       raiseAndDeliver(this.core, burst.fault);
@@ -123,6 +131,15 @@ export class EventQueue {
     const { state } = this;
     this.burst.hits = 0;
     state.set(L.DR6, (state.get(L.DR6) & ~DR6_BREAKPOINTS) | due);
+    return this.deliverDebugTrap();
+  }
+
+  private deliverDebugTrap(): boolean {
+    if (isIntercepted(this.core, Vector.DB)) {
+      interceptException(this.core, Vector.DB, -1, 0, -1);
+      this.intercepted = DEBUG_TRAP;
+      return false;
+    }
     this.pending = DEBUG_TRAP;
     return this.deliverPending();
   }

@@ -18,7 +18,21 @@ export const ExitReason = {
   msr: "msr",
   /** A task switch in hardware has loaded CR3 and ExitControl.cr3 is set: the new task's first instruction comes next. */
   taskSwitch: "taskSwitch",
-  /** MOV to CR0, CR3 or CR4, CLTS, LMSW (reads never exit; the guest reads its own values). */
+  /** A task switch in hardware is about to begin, and ExitControl.taskSwitch is set. */
+  taskSwitchAttempt: "taskSwitchAttempt",
+  /** An exception of ExitIntercepts.exceptions has been raised and not been delivered. A #DB trap comes after its instruction, DR6 is set. */
+  exception: "exception",
+  /** A non-maskable interrupt can be taken now, and ExitControl.nmiWindow is set. */
+  nmiWindow: "nmiWindow",
+  rdtsc: "rdtsc",
+  rdpmc: "rdpmc",
+  /** MOV to or from a debug register. */
+  debugRegister: "debugRegister",
+  /** LGDT, LIDT, LLDT, LTR, SGDT, SIDT, SLDT or STR. */
+  descriptorTable: "descriptorTable",
+  /** WBINVD or INVD. */
+  wbinvd: "wbinvd",
+  /** MOV to CR0, CR3 or CR4, CLTS, LMSW; MOV from CR3 with ExitControl.cr3Store (else the guest reads its own values). */
   controlRegister: "controlRegister",
   invlpg: "invlpg",
   /** A fault while delivering a double fault. */
@@ -35,7 +49,29 @@ export const ExitControl = {
   invlpg: 1 << 4,
   cpuid: 1 << 5,
   msr: 1 << 6,
+  rdtsc: 1 << 7,
+  rdpmc: 1 << 8,
+  debugRegister: 1 << 9,
+  descriptorTable: 1 << 10,
+  wbinvd: 1 << 11,
+  taskSwitch: 1 << 12,
+  cr3Store: 1 << 13,
+  nmiWindow: 1 << 14,
 } as const;
+
+/** What leaves besides, as masks (Intel SDM vol. 3, 24.6.3 and 24.6.6). */
+export interface ExitIntercepts {
+  /** Exceptions by vector. Events that the monitor injects are not looked at, what their delivery raises is. */
+  exceptions: number;
+  /** With ExitControl.cr0 or cr4: all ones, and every write leaves; else those that change one of these bits. */
+  cr0Mask: number;
+  cr4Mask: number;
+}
+
+export const noIntercepts = (): ExitIntercepts => ({ exceptions: 0, cr0Mask: -1, cr4Mask: -1 });
+
+/** The register of an exit for `descriptorTable`. */
+export const DescriptorTable = { gdtr: 0, idtr: 1, ldtr: 2, tr: 3 } as const;
 
 /** Access kinds, as bits of the page-fault error code where they have one. */
 export const Access = { read: 0, write: 1, execute: 2 } as const;
@@ -51,11 +87,11 @@ export interface ExitRecord {
   eip: number;
   /** Its length in bytes, 0 where not known (a fault while fetching or delivering). */
   length: number;
-  /** pageFault, invlpg: linear address. */
+  /** pageFault, invlpg, exception 14: linear address. */
   gva: Gva;
   /** mmio: guest-physical address. */
   gpa: Gpa;
-  /** pageFault: error code as the processor would push it (P, W/R, U/S, RSVD, I/D). */
+  /** pageFault: error code as the processor would push it (P, W/R, U/S, RSVD, I/D). exception: -1 if there is none. */
   errorCode: number;
   /** pageFault, mmio, io: what was tried; a read whose error code says write is the first half of a read-modify-write. */
   access: Access;
@@ -67,16 +103,18 @@ export interface ExitRecord {
   valueHigh: number;
   /** io: the port. */
   port: number;
-  /** controlRegister: 0, 3 or 4. msr: 0. */
+  /** exception: its vector. */
+  vector: number;
+  /** controlRegister: 0, 3 or 4. debugRegister: 0 to 7. descriptorTable: DescriptorTable. msr: 0. */
   register: number;
-  /** msr: true when WRMSR. */
+  /** msr: true when WRMSR; controlRegister, debugRegister, descriptorTable: true when it is loaded. */
   write: boolean;
   /**
    * pageFault: refused accesses of this instruction have been answered already. The instruction is begun anew after this exit too, and
    * takes those answers only where it is refused again: the pages must not become accessible before it has retired.
    */
   begun: boolean;
-  /** Vector of the event that was being delivered when a pageFault left, else -1. */
+  /** Vector of the event that was being delivered when a pageFault, exception or taskSwitchAttempt left, else -1. */
   vectoring: number;
 }
 
@@ -93,6 +131,7 @@ export function createExitRecord(): ExitRecord {
     value: 0,
     valueHigh: 0,
     port: 0,
+    vector: 0,
     register: 0,
     write: false,
     begun: false,

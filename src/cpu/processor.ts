@@ -1,6 +1,6 @@
 import type { Gva } from "../mmu/address.ts";
 import type { HardwarePaging } from "../mmu/pager.ts";
-import type { ExitRecord } from "./exit.ts";
+import type { ExitIntercepts, ExitRecord } from "./exit.ts";
 import type { CpuState } from "./state.ts";
 
 /** An event that the monitor injects: delivered through the guest's IDT before the next instruction. */
@@ -21,6 +21,8 @@ export interface Processor {
   readonly state: CpuState;
   /** Bit set of ExitControl. */
   controls: number;
+  /** Exceptions that leave, and masks of control-register writes that do. */
+  readonly intercepts: ExitIntercepts;
   /**
    * Runs guest code until an exit; at most `budget` instructions (1 .. 2^30) retire. With reason budget it may also leave earlier, even
    * before any has retired: when one REP takes very long, or `deliveries` grows. Calling it again goes on. The record is reused by the next run. A pending
@@ -30,8 +32,8 @@ export interface Processor {
   /** Answers the io or mmio access that left (value read, zero-extended; ignored for writes): the instruction finishes in the next run. */
   answer(value: number): void;
   /**
-   * Does the instruction that left with cpuid, msr, controlRegister or invlpg as the CPU would without exit control, and retires it (or
-   * delivers the fault that it raises).
+   * Does the instruction that left because of an exit control as the CPU would without, and retires it (or delivers the fault that it
+   * raises). After the exit of an exception: lets the guest have it.
    */
   perform(): void;
   /** Retires the instruction that left without doing it (the monitor has). EIP moves by the exit's length. */

@@ -68,6 +68,7 @@ export class SavedState {
     burst.breakpoints.update();
     burst.answers.load(f64, state.u32, L.ANSWERS >> 2);
     const bits = state.get(L.PENDING);
+    events.intercepted = undefined;
     events.pending =
       bits === 0
         ? undefined

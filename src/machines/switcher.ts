@@ -71,7 +71,7 @@ export const switcherChart = setup({
     "isPageFault",
     "isIo",
     "isExecuteDisableChange",
-    "isCpuidOrMsr",
+    "isPerformed",
     "isTranslationChange",
     "isTaskSwitch",
     "isControlRegister",
@@ -123,7 +123,7 @@ export const switcherChart = setup({
             target: "dispatching.paging",
             actions: ["perform", "askMmuContext"],
           },
-          { guard: "isCpuidOrMsr", target: "switchingIn", actions: "perform" },
+          { guard: "isPerformed", target: "switchingIn", actions: "perform" },
           {
             guard: "isTranslationChange",
             target: "dispatching.paging",

@@ -1,3 +1,4 @@
+import { type ExitIntercepts, noIntercepts } from "../cpu/exit.ts";
 import { STATE_SIZE } from "../cpu/layout.ts";
 import type { HardwarePaging } from "../mmu/pager.ts";
 import { type ExitCounts, noExits } from "./exit-counts.ts";
@@ -44,6 +45,7 @@ export class Vcpu {
 
   /** Exit controls and page tables, as the guest's pager wants them. */
   controls = 0;
+  readonly intercepts: ExitIntercepts = noIntercepts();
   hardware: HardwarePaging = { mode: "guest", p2m: new Int32Array(0) };
 
   /** Retired instructions, while not loaded. */

@@ -31,6 +31,7 @@ export class WorldSwitch {
     processor.loadState(vcpu.saved);
     processor.retired = vcpu.savedRetired;
     processor.controls = vcpu.controls;
+    Object.assign(processor.intercepts, vcpu.intercepts);
     processor.timestampSource = (retired) => vcpu.time.timestamp(retired);
     processor.setHardwarePaging(vcpu.hardware);
     processor.flushTlbAll();

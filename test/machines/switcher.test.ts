@@ -38,7 +38,7 @@ describe.each(BOTH_WAYS)("the Switcher chart, %s", (_, interpreted) => {
     ["isInvlpg", ["left", "perform", "askMmuInvlpg"], paging],
     ["isTranslationChange", ["left", "perform", "askMmuContext"], paging],
     ["isAlarm", ["left", "advanceClock"], { dispatching: "advancing" }],
-    ["isCpuidOrMsr", ["left", "perform", "enter"], "inGuest"],
+    ["isPerformed", ["left", "perform", "enter"], "inGuest"],
     ["isControlRegister", ["left", "perform", "enter"], "inGuest"],
   ])("serves an exit where %s", (guard, actions, state) => {
     const switcher = inGuest(interpreted);

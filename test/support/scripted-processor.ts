@@ -1,4 +1,4 @@
-import { createExitRecord, type ExitRecord } from "../../src/cpu/exit.ts";
+import { createExitRecord, type ExitRecord, noIntercepts } from "../../src/cpu/exit.ts";
 import { CR0, CR3, CR4, EBX, STATE_SIZE } from "../../src/cpu/layout.ts";
 import type { InjectedEvent, Processor } from "../../src/cpu/processor.ts";
 import { CpuState, Flag } from "../../src/cpu/state.ts";
@@ -35,6 +35,7 @@ export class ScriptedProcessor implements Processor {
   readonly features = 0;
   readonly state: CpuState;
   controls = 0;
+  readonly intercepts = noIntercepts();
   pending: InjectedEvent | undefined;
   windowRequested = false;
   readonly nmiReady = true;
@@ -80,7 +81,7 @@ export class ScriptedProcessor implements Processor {
     play.done = 0;
     const { after: _after, interrupts, ...exit } = step;
     if (interrupts !== undefined) this.interrupts = interrupts;
-    return Object.assign(record, exit);
+    return Object.assign(record, { write: exit.reason === "controlRegister" }, exit);
   }
 
   set interrupts(on: boolean) {

@@ -85,14 +85,42 @@ export type MsrExit = Exit<"msr"> & {
   readonly write: boolean;
 };
 
-/** A write of CR0, CR3 or CR4. */
+/** A write of CR0, CR3 or CR4, or a read of CR3. */
 export type ControlRegisterExit = Exit<"controlRegister"> & {
   readonly register: 0 | 3 | 4;
+  readonly write: boolean;
   readonly value: number;
 };
 
 /** A task switch in hardware has loaded CR3; the new task's first instruction comes next. */
 export type TaskSwitchExit = Exit<"taskSwitch">;
+
+/** A task switch in hardware is about to begin, to the TSS of that selector. */
+export type TaskSwitchAttemptExit = Exit<"taskSwitchAttempt"> & { readonly selector: number };
+
+/** An exception that the monitor wants to see; the guest gets it when the CPU performs what has raised it. */
+export type ExceptionExit = Exit<"exception"> & {
+  readonly vector: number;
+  /** -1 if there is none. */
+  readonly errorCode: number;
+};
+
+/** A non-maskable interrupt can be taken now. */
+export type NmiWindowExit = Exit<"nmiWindow">;
+/** Instructions that leave by exit controls; the CPU performs them. */
+export type RdtscExit = Exit<"rdtsc">;
+export type RdpmcExit = Exit<"rdpmc">;
+export type WbinvdExit = Exit<"wbinvd">;
+/** MOV to or from a debug register. */
+export type DebugRegisterExit = Exit<"debugRegister"> & {
+  readonly register: number;
+  readonly write: boolean;
+};
+/** Load or store of GDTR, IDTR, LDTR or TR (0 to 3). */
+export type DescriptorTableExit = Exit<"descriptorTable"> & {
+  readonly register: number;
+  readonly write: boolean;
+};
 
 export type InvlpgExit = Exit<"invlpg"> & { readonly gva: Gva };
 
@@ -111,6 +139,14 @@ export type CpuExit =
   | MsrExit
   | ControlRegisterExit
   | TaskSwitchExit
+  | TaskSwitchAttemptExit
+  | ExceptionExit
+  | NmiWindowExit
+  | RdtscExit
+  | RdpmcExit
+  | WbinvdExit
+  | DebugRegisterExit
+  | DescriptorTableExit
   | InvlpgExit;
 
 export type CpuMessage = CpuEnter | CpuHalt | CpuRun | CpuKick | CpuExit;

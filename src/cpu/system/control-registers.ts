@@ -44,6 +44,10 @@ function controlExit(core: Core, op: HelperOp, register: number, value: number):
   return Outcome.exit;
 }
 
+/** Whether a write leaves by the mask of bits that the monitor owns. */
+const leaves = (now: number, next: number, mask: number): boolean =>
+  mask === -1 || ((now ^ next) & mask) !== 0;
+
 const isPae = (cr0: number, cr4: number): boolean => (cr0 & Cr0.PG) !== 0 && (cr4 & Cr4.PAE) !== 0;
 
 /** Latches the PDPTEs at `cr3`, or raises #GP before anything has changed. */
@@ -58,7 +62,8 @@ function writeCr0(core: Core, op: HelperOp, value: number): Outcome {
   const paged = (next & Cr0.PG) !== 0;
   if (paged && (next & Cr0.PE) === 0) core.raise(Vector.GP, 0);
   if (next & Cr0.NW && (next & Cr0.CD) === 0) core.raise(Vector.GP, 0);
-  if (core.controls & ExitControl.cr0) return controlExit(core, op, 0, next);
+  if (core.controls & ExitControl.cr0 && leaves(state.cr0, next, core.intercepts.cr0Mask))
+    return controlExit(core, op, 0, next);
   const changed = state.cr0 ^ next;
   if (changed & CR0_RELOADS && isPae(next, state.cr4)) latchPdptes(core, state.get(L.CR3));
   state.set(L.CR0, next);
@@ -81,7 +86,8 @@ function writeCr3(core: Core, op: HelperOp, value: number): Outcome {
 
 function writeCr4(core: Core, op: HelperOp, value: number): Outcome {
   if (value & ~cr4Writable(core.cpuid.features, core.cpuid.structuredFeatures)) core.raise(Vector.GP, 0);
-  if (core.controls & ExitControl.cr4) return controlExit(core, op, 4, value);
+  if (core.controls & ExitControl.cr4 && leaves(core.state.cr4, value, core.intercepts.cr4Mask))
+    return controlExit(core, op, 4, value);
   const changed = core.state.cr4 ^ value;
   if (changed & CR4_RELOADS && isPae(core.state.cr0, value)) latchPdptes(core, core.state.get(L.CR3));
   core.state.set(L.CR4, value);
@@ -120,10 +126,17 @@ function controlRegisterAt(core: Core, index: number): number {
   }
 }
 
-/** MOV from a control register (0F 20). Never exits. */
+/** MOV from a control register (0F 20). */
 export const movFromControl: Helper = (core, op) => {
   const at = controlRegisterAt(core, op.reg);
   requireRing0(core);
+  if (at === L.CR3 && core.controls & ExitControl.cr3Store) {
+    const record = core.beginExit(ExitReason.controlRegister, op);
+    record.register = 3;
+    record.value = 0;
+    record.write = false;
+    return Outcome.exit;
+  }
   core.state.setReg(op.rm, core.state.get(at));
   return Outcome.next;
 };

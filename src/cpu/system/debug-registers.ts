@@ -1,5 +1,6 @@
-import type { Core, Helper } from "../core.ts";
+import type { Core, Helper, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
+import { ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
 import { Cr4 } from "../state.ts";
 import { jumpToNext, requireRing0 } from "./operand.ts";
@@ -18,19 +19,28 @@ function debugRegisterAt(core: Core, index: number): number {
   return index & 1 ? L.DR7 : L.DR6;
 }
 
-/** #GP outside ring 0; #DB when a debugger guards the registers (DR7.GD; Intel SDM vol. 3, 17.2.4). */
+/** #DB when a debugger guards the registers (DR7.GD; Intel SDM vol. 3, 17.2.4). */
 function checkAccess(core: Core): void {
   const { state } = core;
-  requireRing0(core);
   if (state.get(L.DR7) & DR7_GENERAL_DETECT) {
     state.set(L.DR6, state.get(L.DR6) | DR6_ACCESS_DETECTED);
     core.raise(Vector.DB);
   }
 }
 
+function debugExit(core: Core, op: HelperOp, write: boolean): Outcome {
+  const record = core.beginExit(ExitReason.debugRegister, op);
+  record.register = op.reg;
+  record.write = write;
+  record.value = write ? core.state.reg(op.rm) : 0;
+  return Outcome.exit;
+}
+
 /** MOV to a debug register (0F 23). */
 export const movToDebug: Helper = (core, op) => {
   const at = debugRegisterAt(core, op.reg);
+  requireRing0(core);
+  if (core.controls & ExitControl.debugRegister) return debugExit(core, op, true);
   checkAccess(core);
   const value = core.state.reg(op.rm);
   if (at === L.DR6) core.state.set(at, (value & DR6_WRITABLE) | DR6_FIXED);
@@ -43,6 +53,8 @@ export const movToDebug: Helper = (core, op) => {
 /** MOV from a debug register (0F 21). */
 export const movFromDebug: Helper = (core, op) => {
   const at = debugRegisterAt(core, op.reg);
+  requireRing0(core);
+  if (core.controls & ExitControl.debugRegister) return debugExit(core, op, false);
   checkAccess(core);
   core.state.setReg(op.rm, core.state.get(at));
   return Outcome.next;

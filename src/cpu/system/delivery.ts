@@ -1,3 +1,4 @@
+import type { Gva } from "../../mmu/address.ts";
 import type { Core, GuestFault } from "../core.ts";
 import { Vector } from "../core.ts";
 import { ExitReason } from "../exit.ts";
@@ -211,10 +212,39 @@ export function deliverWithFaults(core: Core, event: Event): void {
   }
 }
 
+/** An exception that the monitor wants to see: fills the exit record. `vectoring`: of the event whose delivery has raised it, or -1. */
+export function interceptException(
+  core: Core,
+  vector: number,
+  errorCode: number,
+  address: number,
+  vectoring: number,
+): void {
+  const record = core.exitRecord;
+  record.reason = ExitReason.exception;
+  record.eip = core.state.eip;
+  record.length = 0;
+  record.vector = vector;
+  record.errorCode = errorCode;
+  record.gva = address as Gva;
+  record.vectoring = vectoring;
+}
+
+export const isIntercepted = (core: Core, vector: number): boolean =>
+  ((core.intercepts.exceptions >>> vector) & 1) !== 0;
+
 function nextEvent(core: Core, first: number, fault: GuestFault): Event {
+  if (isIntercepted(core, fault.vector)) {
+    interceptException(core, fault.vector, fault.errorCode, fault.address, first);
+    core.leave();
+  }
   const verdict = combineExceptions(first, fault.vector);
   if (verdict === "tripleFault") shutDown(core);
   if (verdict === "second") return faultEvent(core, fault);
+  if (isIntercepted(core, Vector.DF)) {
+    interceptException(core, Vector.DF, 0, 0, first);
+    core.leave();
+  }
   // The page fault that is swallowed has set CR2 all the same.
   if (fault.vector === Vector.PF) core.state.set(L.CR2, fault.address);
   return { vector: Vector.DF, errorCode: 0, address: 0, kind: "exception", returnEip: core.state.eip };

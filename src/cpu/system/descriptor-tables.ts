@@ -1,5 +1,6 @@
 import type { Core, Helper, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
+import { DescriptorTable, ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
 import { type Descriptor, fetchDescriptor, isNull, SystemType, selectorError } from "./descriptor.ts";
 import { offsetBy, readOperand16, requireProtectedMode, requireRing0, storeSelector } from "./operand.ts";
@@ -12,9 +13,20 @@ import {
   SegmentAccess,
 } from "./segmentation.ts";
 
+/** An exit in place of the instruction, where the monitor wants one. */
+function leavesFor(core: Core, op: HelperOp, register: number, write: boolean): boolean {
+  if ((core.controls & ExitControl.descriptorTable) === 0) return false;
+  const record = core.beginExit(ExitReason.descriptorTable, op);
+  record.register = register;
+  record.write = write;
+  return true;
+}
+
 /** LGDT and LIDT: a 16-bit operand size loads only 24 bits of the base. */
 function loadTable(core: Core, op: HelperOp, baseAt: number, limitAt: number): Outcome {
   requireRing0(core);
+  if (leavesFor(core, op, baseAt === L.GDTR_BASE ? DescriptorTable.gdtr : DescriptorTable.idtr, true))
+    return Outcome.exit;
   const limit = readMemory16(core, op.segment, op.offset);
   const base = readMemory32(core, op.segment, offsetBy(op, 2));
   core.state.set(limitAt, limit);
@@ -35,9 +47,13 @@ function storeTable(core: Core, op: HelperOp, base: number, limit: number): Outc
 }
 
 export const sgdt: Helper = (core, op) =>
-  storeTable(core, op, core.state.get(L.GDTR_BASE), core.state.get(L.GDTR_LIMIT));
+  leavesFor(core, op, DescriptorTable.gdtr, false)
+    ? Outcome.exit
+    : storeTable(core, op, core.state.get(L.GDTR_BASE), core.state.get(L.GDTR_LIMIT));
 export const sidt: Helper = (core, op) =>
-  storeTable(core, op, core.state.get(L.IDTR_BASE), core.state.get(L.IDTR_LIMIT));
+  leavesFor(core, op, DescriptorTable.idtr, false)
+    ? Outcome.exit
+    : storeTable(core, op, core.state.get(L.IDTR_BASE), core.state.get(L.IDTR_LIMIT));
 
 /** A system descriptor of the GDT (never the LDT) whose type is among `types`. */
 function fetchSystem(core: Core, selector: number, types: readonly number[]): Descriptor {
@@ -55,6 +71,7 @@ const AVAILABLE_TSS_TYPES = [SystemType.tss16, SystemType.tss32];
 export const lldt: Helper = (core, op) => {
   requireProtectedMode(core);
   requireRing0(core);
+  if (leavesFor(core, op, DescriptorTable.ldtr, true)) return Outcome.exit;
   const { state } = core;
   const selector = readOperand16(core, op);
   if (isNull(selector)) {
@@ -72,6 +89,7 @@ const BUSY = 2;
 export const ltr: Helper = (core, op) => {
   requireProtectedMode(core);
   requireRing0(core);
+  if (leavesFor(core, op, DescriptorTable.tr, true)) return Outcome.exit;
   const selector = readOperand16(core, op);
   if (isNull(selector)) core.raise(Vector.GP, 0);
   const descriptor = fetchSystem(core, selector, AVAILABLE_TSS_TYPES);
@@ -89,6 +107,7 @@ export const ltr: Helper = (core, op) => {
 /** SLDT (0F 00 /0). */
 export const sldt: Helper = (core, op) => {
   requireProtectedMode(core);
+  if (leavesFor(core, op, DescriptorTable.ldtr, false)) return Outcome.exit;
   storeSelector(core, op, core.state.selector(Segment.LDTR));
   return Outcome.next;
 };
@@ -96,6 +115,7 @@ export const sldt: Helper = (core, op) => {
 /** STR (0F 00 /1). */
 export const str: Helper = (core, op) => {
   requireProtectedMode(core);
+  if (leavesFor(core, op, DescriptorTable.tr, false)) return Outcome.exit;
   storeSelector(core, op, core.state.selector(Segment.TR));
   return Outcome.next;
 };

@@ -19,7 +19,15 @@ import { cmps, scas } from "./string-compare.ts";
 import { lods, movs, stos } from "./string-move.ts";
 
 export { CPU_MODELS, type CpuModel, cpuIdentity, ExtendedFeature, Feature } from "./cpuid.ts";
-export { deliverEvent, deliverWithFaults, type Event, type EventKind, raiseAndDeliver } from "./delivery.ts";
+export {
+  deliverEvent,
+  deliverWithFaults,
+  type Event,
+  type EventKind,
+  interceptException,
+  isIntercepted,
+  raiseAndDeliver,
+} from "./delivery.ts";
 export { combineExceptions, isGuestFault } from "./exceptions.ts";
 export {
   linearAddress,

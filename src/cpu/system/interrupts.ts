@@ -3,7 +3,7 @@ import { Outcome, Vector } from "../core.ts";
 import * as L from "../layout.ts";
 import { Cr4, Flag } from "../state.ts";
 import { checkRealEntry, enterRealCode } from "./code-entry.ts";
-import { deliverEvent } from "./delivery.ts";
+import { deliverEvent, interceptException, isIntercepted } from "./delivery.ts";
 import { ioPrivilege, virtualImage, writeFlags } from "./flags.ts";
 import { isVirtual8086 } from "./operand.ts";
 import { Segment } from "./segmentation.ts";
@@ -44,15 +44,27 @@ function virtualInterrupt(core: Core, vector: number, op: HelperOp): Outcome {
   return Outcome.jump;
 }
 
+/** An exception that an instruction raises on purpose, if the monitor wants to see it. */
+function intercepted(core: Core, op: HelperOp, vector: number): boolean {
+  if (!isIntercepted(core, vector)) return false;
+  interceptException(core, vector, -1, 0, -1);
+  core.exitRecord.length = op.length;
+  return true;
+}
+
 /** INT3. */
-export const int3: Helper = (core, op) => softwareInterrupt(core, Vector.BP, op.nextEip);
+export const int3: Helper = (core, op) =>
+  intercepted(core, op, Vector.BP) ? Outcome.exit : softwareInterrupt(core, Vector.BP, op.nextEip);
 
 /** INTO. */
-export const into: Helper = (core, op) =>
-  core.state.eflags & Flag.OF ? softwareInterrupt(core, Vector.OF, op.nextEip) : Outcome.next;
+export const into: Helper = (core, op) => {
+  if ((core.state.eflags & Flag.OF) === 0) return Outcome.next;
+  return intercepted(core, op, Vector.OF) ? Outcome.exit : softwareInterrupt(core, Vector.OF, op.nextEip);
+};
 
 /** INT1: a #DB trap that the processor itself raises, so the gate's DPL is not looked at. */
 export const int1: Helper = (core, op) => {
+  if (intercepted(core, op, Vector.DB)) return Outcome.exit;
   deliverEvent(core, {
     vector: Vector.DB,
     errorCode: -1,

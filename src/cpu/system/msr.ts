@@ -122,9 +122,13 @@ export const wrmsr: Helper = (core, op) => {
 };
 
 /** RDTSC (0F 31): CR4.TSD keeps it to ring 0. */
-export const rdtsc: Helper = (core) => {
+export const rdtsc: Helper = (core, op) => {
   const { state } = core;
   if (state.cr4 & Cr4.TSD && state.cpl !== 0) core.raise(Vector.GP, 0);
+  if (core.controls & ExitControl.rdtsc) {
+    core.beginExit(ExitReason.rdtsc, op);
+    return Outcome.exit;
+  }
   const [low, high] = core.timestamp();
   state.setReg(0, low);
   state.setReg(2, high);
@@ -132,4 +136,10 @@ export const rdtsc: Helper = (core) => {
 };
 
 /** RDPMC (0F 33): there are no counters, so every number in ECX is out of range. */
-export const rdpmc: Helper = (core) => core.raise(Vector.GP, 0);
+export const rdpmc: Helper = (core, op) => {
+  const { state } = core;
+  const allowed = state.cpl === 0 || (state.cr4 & Cr4.PCE) !== 0;
+  if (!allowed || (core.controls & ExitControl.rdpmc) === 0) core.raise(Vector.GP, 0);
+  core.beginExit(ExitReason.rdpmc, op);
+  return Outcome.exit;
+};

@@ -1,6 +1,6 @@
 import type { Helper } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
-import { ExitReason } from "../exit.ts";
+import { ExitControl, ExitReason } from "../exit.ts";
 import { requireRing0 } from "./operand.ts";
 
 /** HLT: retires, then leaves; the guest goes on at the next instruction when an interrupt has come. */
@@ -13,8 +13,12 @@ export const hlt: Helper = (core, op) => {
 };
 
 /** INVD, WBINVD: there are no caches to write back. */
-export const invd: Helper = (core) => {
+export const invd: Helper = (core, op) => {
   requireRing0(core);
+  if (core.controls & ExitControl.wbinvd) {
+    core.beginExit(ExitReason.wbinvd, op);
+    return Outcome.exit;
+  }
   return Outcome.next;
 };
 

@@ -1,6 +1,6 @@
 import type { Core } from "../core.ts";
 import { Vector } from "../core.ts";
-import { ExitControl } from "../exit.ts";
+import { ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
 import { Cr0, Cr4, Flag } from "../state.ts";
 import type { Event } from "./delivery.ts";
@@ -106,12 +106,21 @@ interface Request {
 function switchTask(core: Core, tss: Descriptor, request: Request): void {
   const { state, memory } = core;
   const { cause, ext } = request;
+  if (core.controls & ExitControl.taskSwitch && !core.taskSwitchAllowed) {
+    const record = core.exitRecord;
+    record.reason = ExitReason.taskSwitchAttempt;
+    record.eip = state.eip;
+    record.length = 0;
+    record.value = tss.selector;
+    core.leave();
+  }
   const format = tssFormatOf(tss.systemType);
   const error = selectorError(tss.selector, ext);
   if (tss.limit < format.lastByte) core.raise(Vector.TS, error);
   const oldFormat = tssFormatOf(state.segAttr(Segment.TR) & 0xf);
   const oldBase = state.segBase(Segment.TR);
   const nests = cause === "call" || cause === "event";
+  core.taskSwitchAllowed = false;
   // Everything that will be touched is, before anything changes: from here on nothing of this can fault.
   probe(core, oldBase + oldFormat.firstSaved, oldFormat.savedBytes, true);
   probe(core, tss.base, format.lastByte + 1, false);

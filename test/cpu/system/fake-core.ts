@@ -7,7 +7,7 @@ import type {
   LinearMemory,
 } from "../../../src/cpu/core.ts";
 import { Outcome, Vector } from "../../../src/cpu/core.ts";
-import { createExitRecord, type ExitRecord } from "../../../src/cpu/exit.ts";
+import { createExitRecord, type ExitRecord, noIntercepts } from "../../../src/cpu/exit.ts";
 import * as L from "../../../src/cpu/layout.ts";
 import { CpuState } from "../../../src/cpu/state.ts";
 import { type CpuModel, cpuIdentity, HELPERS } from "../../../src/cpu/system/index.ts";
@@ -125,6 +125,8 @@ export class FakeCore implements Core {
   controls = 0;
   answerRead = 0;
   breaksOnCode = false;
+  taskSwitchAllowed = false;
+  readonly intercepts = noIntercepts();
   breakpointMet = false;
   time: [number, number] = [0, 0];
   /** What was told to the CPU about translations, in order. */
