@@ -18,7 +18,7 @@ const work = mkdtempSync(join(tmpdir(), "umbra-record-"));
 try {
   for (const name of readdirSync(FOLDER).filter((file) => file.endsWith(".asm"))) {
     const image = join(work, "image");
-    execFileSync("nasm", ["-f", "bin", "-o", image, join(FOLDER, name)], { stdio: "inherit" });
+    execFileSync("nasm", ["-f", "bin", "-I", FOLDER, "-o", image, join(FOLDER, name)], { stdio: "inherit" });
     const own = readFileSync(join(FOLDER, name), "utf8")
       .split("\n")
       .filter((line) => line.startsWith(";= "))

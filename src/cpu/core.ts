@@ -158,6 +158,8 @@ export interface CpuIdentity {
   readonly extendedFeatures: number;
   /** Leaf 7 EBX; 0 without that leaf. */
   readonly structuredFeatures: number;
+  /** Leaf 7 ECX; 0 without that leaf. */
+  readonly structuredFeatures2: number;
 }
 
 export type Helper = (core: Core, op: HelperOp) => Outcome;

@@ -47,6 +47,7 @@ export const Cr4 = {
   MCE: 64,
   PGE: 128,
   PCE: 256,
+  UMIP: 1 << 11,
   SMEP: 1 << 20,
   SMAP: 1 << 21,
 } as const;

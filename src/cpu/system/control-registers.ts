@@ -4,8 +4,15 @@ import { Outcome, Vector } from "../core.ts";
 import { ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
 import { Cr0, Cr4 } from "../state.ts";
-import { StructuredFeature } from "./cpuid.ts";
-import { jumpToNext, operandBytes, readOperand16, requireRing0, writeRegister } from "./operand.ts";
+import { StructuredFeature, StructuredFeature2 } from "./cpuid.ts";
+import {
+  checkUserMode,
+  jumpToNext,
+  operandBytes,
+  readOperand16,
+  requireRing0,
+  writeRegister,
+} from "./operand.ts";
 import { writeMemory16 } from "./segmentation.ts";
 
 const CR0_WRITABLE = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.NW | Cr0.CD | Cr0.PG;
@@ -26,9 +33,11 @@ const CR4_FEATURES: readonly (readonly [cr4: number, feature: number])[] = [
   [Cr4.PGE, 13],
 ];
 
-/** CR4 bits that a processor with these CPUID features (leaf 1 EDX, leaf 7 EBX) lets software set. */
-export function cr4Writable(features: number, structuredFeatures = 0): number {
-  let mask = 0;
+/** CR4 bits that a processor with these CPUID features (leaf 1 EDX, leaf 7 EBX and ECX) lets software set. */
+export function cr4Writable(features: number, structuredFeatures = 0, structuredFeatures2 = 0): number {
+  // Every P6 has RDPMC, and no feature bit for it.
+  let mask: number = Cr4.PCE;
+  if (structuredFeatures2 & StructuredFeature2.UMIP) mask |= Cr4.UMIP;
   if (structuredFeatures & StructuredFeature.SMEP) mask |= Cr4.SMEP;
   if (structuredFeatures & StructuredFeature.SMAP) mask |= Cr4.SMAP;
   for (const [bits, feature] of CR4_FEATURES) if ((features >>> feature) & 1) mask |= bits;
@@ -85,7 +94,8 @@ function writeCr3(core: Core, op: HelperOp, value: number): Outcome {
 }
 
 function writeCr4(core: Core, op: HelperOp, value: number): Outcome {
-  if (value & ~cr4Writable(core.cpuid.features, core.cpuid.structuredFeatures)) core.raise(Vector.GP, 0);
+  const { features, structuredFeatures, structuredFeatures2 } = core.cpuid;
+  if (value & ~cr4Writable(features, structuredFeatures, structuredFeatures2)) core.raise(Vector.GP, 0);
   if (core.controls & ExitControl.cr4 && leaves(core.state.cr4, value, core.intercepts.cr4Mask))
     return controlExit(core, op, 4, value);
   const changed = core.state.cr4 ^ value;
@@ -157,6 +167,7 @@ export const lmsw: Helper = (core, op) => {
 
 /** SMSW (0F 01 /4): allowed in every ring. A 32-bit register gets all of CR0. */
 export const smsw: Helper = (core, op) => {
+  checkUserMode(core);
   const { cr0 } = core.state;
   if (op.memory) writeMemory16(core, op.segment, op.offset, cr0 & 0xffff);
   else writeRegister(core.state, op.rm, operandBytes(op), cr0);

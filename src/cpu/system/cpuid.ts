@@ -8,6 +8,7 @@ import * as L from "../layout.ts";
 export const Feature = {
   FPU: 1 << 0,
   VME: 1 << 1,
+  DE: 1 << 2,
   PSE: 1 << 3,
   TSC: 1 << 4,
   MSR: 1 << 5,
@@ -26,6 +27,9 @@ export const ExtendedFeature = { NX: 1 << 20 } as const;
 
 /** Bits of CPUID leaf 7 EBX that this CPU offers. */
 export const StructuredFeature = { SMEP: 1 << 7, SMAP: 1 << 20 } as const;
+
+/** Bits of CPUID leaf 7 ECX that this CPU offers. */
+export const StructuredFeature2 = { UMIP: 1 << 2 } as const;
 
 /** Family 6, model 8, stepping 3: a P6 of the plain kind. */
 const SIGNATURE = 0x683;
@@ -54,6 +58,7 @@ const NOTHING: Leaf = [0, 0, 0, 0];
 const P6_FEATURES =
   Feature.FPU |
   Feature.VME |
+  Feature.DE |
   Feature.PSE |
   Feature.TSC |
   Feature.MSR |
@@ -67,11 +72,13 @@ class P6Identity implements CpuIdentity {
   readonly features: number;
   readonly extendedFeatures: number;
   readonly structuredFeatures: number;
+  readonly structuredFeatures2: number;
 
-  constructor(features: number, extendedFeatures = 0, structuredFeatures = 0) {
+  constructor(features: number, extendedFeatures = 0, structuredFeatures = 0, structuredFeatures2 = 0) {
     this.features = features;
     this.extendedFeatures = extendedFeatures;
     this.structuredFeatures = structuredFeatures;
+    this.structuredFeatures2 = structuredFeatures2;
   }
 
   leaf(eax: number, ecx: number): Leaf {
@@ -83,7 +90,7 @@ class P6Identity implements CpuIdentity {
     if (highest === STRUCTURED_LEAF && eax !== 2) {
       // Leaves 3 to 6 have nothing to tell; what is above the highest answers like that.
       const last = eax < 3 || eax >= STRUCTURED_LEAF;
-      return last && ecx === 0 ? [0, this.structuredFeatures, 0, 0] : NOTHING;
+      return last && ecx === 0 ? [0, this.structuredFeatures, this.structuredFeatures2, 0] : NOTHING;
     }
     // The highest basic leaf, and what every leaf above it (extended ones, where there are none) answers.
     return CACHES;
@@ -120,7 +127,7 @@ function brandWords(part: number): Leaf {
 /**
  * The processors to choose from. `p6`: two-level paging only, no extended leaves, hence no brand string. `p6-pae`: PAE, execute-disable
  * and 36-bit physical addresses besides (which no one processor of this signature had; nothing that software derives from it contradicts).
- * `max`: all that there is, PSE-36, SMEP and SMAP besides.
+ * `max`: all that there is, PSE-36, SMEP, SMAP and UMIP besides.
  */
 export const CPU_MODELS = ["p6", "p6-pae", "max"] as const;
 export type CpuModel = (typeof CPU_MODELS)[number];
@@ -137,6 +144,7 @@ export function cpuIdentity(model: CpuModel): CpuIdentity {
         P6_FEATURES | Feature.PAE | Feature.PSE36,
         ExtendedFeature.NX,
         StructuredFeature.SMEP | StructuredFeature.SMAP,
+        StructuredFeature2.UMIP,
       );
     default:
       throw new RangeError(`there is no CPU model "${model}": choose one of ${CPU_MODELS.join(", ")}`);

@@ -3,7 +3,14 @@ import { Outcome, Vector } from "../core.ts";
 import { DescriptorTable, ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
 import { type Descriptor, fetchDescriptor, isNull, SystemType, selectorError } from "./descriptor.ts";
-import { offsetBy, readOperand16, requireProtectedMode, requireRing0, storeSelector } from "./operand.ts";
+import {
+  checkUserMode,
+  offsetBy,
+  readOperand16,
+  requireProtectedMode,
+  requireRing0,
+  storeSelector,
+} from "./operand.ts";
 import {
   linearAddress,
   probeWriteRange,
@@ -13,8 +20,9 @@ import {
   SegmentAccess,
 } from "./segmentation.ts";
 
-/** An exit in place of the instruction, where the monitor wants one. */
+/** An exit in place of the instruction, where the monitor wants one. What stores is checked for its ring first. */
 function leavesFor(core: Core, op: HelperOp, register: number, write: boolean): boolean {
+  if (!write) checkUserMode(core);
   if ((core.controls & ExitControl.descriptorTable) === 0) return false;
   const record = core.beginExit(ExitReason.descriptorTable, op);
   record.register = register;
@@ -37,7 +45,7 @@ function loadTable(core: Core, op: HelperOp, baseAt: number, limitAt: number): O
 export const lgdt: Helper = (core, op) => loadTable(core, op, L.GDTR_BASE, L.GDTR_LIMIT);
 export const lidt: Helper = (core, op) => loadTable(core, op, L.IDTR_BASE, L.IDTR_LIMIT);
 
-/** SGDT and SIDT: allowed in every ring; a 16-bit operand size stores 24 bits of the base and a zero byte. */
+/** SGDT and SIDT: allowed in every ring without CR4.UMIP; a 16-bit operand size stores 24 bits of the base and a zero byte. */
 function storeTable(core: Core, op: HelperOp, base: number, limit: number): Outcome {
   const linear = linearAddress(core, op.segment, op.offset, 6, SegmentAccess.write);
   probeWriteRange(core, linear, 6, false);

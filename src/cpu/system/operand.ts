@@ -2,7 +2,7 @@ import type { Core, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
 import * as L from "../layout.ts";
 import type { CpuState } from "../state.ts";
-import { Cr0, Flag } from "../state.ts";
+import { Cr0, Cr4, Flag } from "../state.ts";
 import { readMemory16, writeMemory16 } from "./segmentation.ts";
 
 export const isProtected = (state: CpuState): boolean => (state.cr0 & Cr0.PE) !== 0;
@@ -53,6 +53,12 @@ export function jumpToNext(core: Core, op: HelperOp): Outcome {
 /** #GP(0) unless at ring 0. */
 export function requireRing0(core: Core): void {
   if (core.state.cpl !== 0) core.raise(Vector.GP, 0);
+}
+
+/** #GP(0) outside ring 0 where CR4.UMIP keeps SGDT, SIDT, SLDT, STR and SMSW to it. */
+export function checkUserMode(core: Core): void {
+  const { state } = core;
+  if (state.cpl !== 0 && state.cr4 & Cr4.UMIP) core.raise(Vector.GP, 0);
 }
 
 /** #UD in real and virtual-8086 mode: the instruction works on protected-mode selectors. */

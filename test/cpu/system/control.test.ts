@@ -38,7 +38,7 @@ describe("control registers", () => {
     ["paging without protection", 0, Cr0.PG],
     ["NW without CD", 0, Cr0.PE | Cr0.NW],
     ["PAE, which CPUID does not offer", 4, Cr4.PAE],
-    ["DE, which CPUID does not offer", 4, Cr4.DE],
+    ["UMIP, which CPUID does not offer", 4, Cr4.UMIP],
     ["an undefined bit of CR4", 4, 1 << 30],
   ])("refuses %s", (_what, register, value) => {
     const core = new ProtectedCore();
@@ -57,6 +57,20 @@ describe("control registers", () => {
     for (const name of ["clts", "lmsw", "invlpg", "hlt", "invd", "rdmsr", "wrmsr"]) {
       expect(core.faultOf(name)).toEqual(GP0);
     }
+  });
+
+  it("CR4.UMIP keeps what tells of tables to ring 0", () => {
+    const core = new ProtectedCore("max");
+    movToCr(core, 4, Cr4.UMIP);
+    const fields = { memory: true, segment: 3, offset: 0x100 } as const;
+    for (const name of ["sgdt", "sidt", "sldt", "str", "smsw"])
+      expect(core.run(name, fields)).toBe(Outcome.next);
+    core.enterRing(3);
+    for (const name of ["sgdt", "sidt", "sldt", "str", "smsw"])
+      expect(core.faultOf(name, fields)).toEqual(GP0);
+    core.state.set(L.CR4, 0);
+    for (const name of ["sgdt", "sidt", "sldt", "str", "smsw"])
+      expect(core.run(name, fields)).toBe(Outcome.next);
   });
 
   it("CR4.PGE and PSE flush everything", () => {
@@ -325,13 +339,13 @@ describe("identification and model-specific registers", () => {
       String.fromCharCode(...[0, 8, 16, 24].map((shift) => ((word as number) >>> shift) & 0xff)),
     );
     expect([highest, text.join("")]).toEqual([2, "GenuineIntel"]);
-    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0xa93b]);
+    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0xa93f]);
     expect(cpuid(core, 0x80000000)).toEqual(cpuid(core, 2));
   });
 
   it("CPUID of p6-pae offers PAE and, by extended leaves, execute-disable, 36 bits of address and a name", () => {
     const core = new ProtectedCore("p6-pae");
-    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0xa97b]);
+    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0xa97f]);
     expect(cpuid(core, 0x80000000)).toEqual([0x80000008, 0, 0, 0]);
     expect(cpuid(core, 0x80000001)).toEqual([0, 0, 0, 1 << 20]);
     expect(cpuid(core, 0x80000008)).toEqual([0x2024, 0, 0, 0]);
@@ -341,14 +355,18 @@ describe("identification and model-specific registers", () => {
     expect(cpuid(core, 0x80000009)).toEqual(cpuid(core, 2));
   });
 
-  it("CPUID of max offers PSE-36 besides, and SMEP and SMAP by leaf 7", () => {
+  it("CPUID of max offers PSE-36 besides, and SMEP, SMAP and UMIP by leaf 7", () => {
     const core = new ProtectedCore("max");
     expect(cpuid(core, 0)[0]).toBe(7);
-    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0x2a97b]);
-    expect([cpuid(core, 6), cpuid(core, 7), cpuid(core, 8)]).toEqual([
+    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0x2a97f]);
+    const leaves = [6, 7, 8].map((leaf) => {
+      core.state.setReg(1, 0);
+      return cpuid(core, leaf);
+    });
+    expect(leaves).toEqual([
       [0, 0, 0, 0],
-      [0, (1 << 7) | (1 << 20), 0, 0],
-      [0, (1 << 7) | (1 << 20), 0, 0],
+      [0, (1 << 7) | (1 << 20), 1 << 2, 0],
+      [0, (1 << 7) | (1 << 20), 1 << 2, 0],
     ]);
     expect(faultOfMovToCr(core, 4, Cr4.SMEP | Cr4.SMAP)).toBe("nothing");
     expect(faultOfMovToCr(new ProtectedCore("p6-pae"), 4, Cr4.SMEP)).toEqual(GP0);
