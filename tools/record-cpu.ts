@@ -1,20 +1,70 @@
 /**
- * Runs the cases of test/cpu/recorded on this machine's processor and writes what it did, for the tests to compare the engine with. Needs gcc
- * and an x86-64 processor; the tests need neither.
- *
- *     npm run record:cpu
+ * `npm run record:cpu`: executes the cases of every form on this machine's processor and writes test/cpu/recorded/fixtures. With `-- --missing`
+ * only forms without usable fixtures are recorded; with `-- NAME…` forms whose names begin so. Needs gcc; 32-bit programs that the kernel
+ * does not run need qemu-i386 (Debian: qemu-user).
  */
-import { casesOf, RECORDED_FORMS } from "../test/cpu/recorded/cases.ts";
-import { writeFixture } from "../test/cpu/recorded/fixture.ts";
-import { processorName, runOnProcessor } from "../test/cpu/recorded/native.ts";
 
-const cases = RECORDED_FORMS.map(casesOf);
-const outcomes = runOnProcessor(cases.flat());
-let next = 0;
-const recorded = RECORDED_FORMS.map((form, n) => {
-  const count = cases[n]?.length ?? 0;
-  next += count;
-  return { form, outcomes: outcomes.slice(next - count, next) };
-});
-writeFixture(processorName(), recorded);
-process.stdout.write(`${outcomes.length} cases of ${RECORDED_FORMS.length} forms by ${processorName()}\n`);
+import {
+  type Fixture,
+  fingerprint,
+  fixtureOf,
+  makeFixture,
+  removeOthers,
+  writeFixtures,
+} from "../test/cpu/recorded/fixtures.ts";
+import { type Form, groupOf } from "../test/cpu/recorded/forms.ts";
+import { Oracles } from "../test/cpu/recorded/oracle.ts";
+import { casesFor, RECORDED_FORMS } from "../test/cpu/recorded/selection.ts";
+
+const wanted = process.argv.slice(2);
+const missingOnly = wanted.includes("--missing");
+const names = wanted.filter((word) => !word.startsWith("--"));
+
+const oracles = new Oracles();
+const { processor64, program32 } = oracles;
+if (!processor64) {
+  console.error("record:cpu: gcc cannot build 64-bit programs that run here; install gcc");
+  process.exit(1);
+}
+
+function record(form: Form): Fixture | undefined {
+  const known = fixtureOf(form);
+  if (names.length > 0 && !names.some((name) => form.name.startsWith(name))) return known;
+  const cases = casesFor(form);
+  if (
+    missingOnly &&
+    known &&
+    known.record.cases === cases.length &&
+    known.record.inputs === fingerprint(cases)
+  )
+    return known;
+  const oracle = [processor64, program32].find((one) => one && cases.every((c) => one.code(c) !== undefined));
+  if (!oracle) {
+    console.error(`${form.name}: nothing here can execute it (for 32-bit code install qemu-user)`);
+    process.exitCode = 1;
+    return known;
+  }
+  try {
+    return makeFixture(form, cases, oracle.run(cases), oracle.name);
+  } catch (error) {
+    throw new Error(`${form.name}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+const groups = new Map<string, Form[]>();
+for (const form of RECORDED_FORMS) {
+  const group = groupOf(form);
+  groups.set(group, [...(groups.get(group) ?? []), form]);
+}
+let cases = 0;
+try {
+  for (const [group, forms] of groups) {
+    const fixtures = forms.flatMap((form) => record(form) ?? []);
+    cases += fixtures.reduce((sum, { record: { cases: n } }) => sum + n, 0);
+    writeFixtures(group, fixtures);
+  }
+  removeOthers(new Set(groups.keys()));
+} finally {
+  oracles.dispose();
+}
+console.log(`${cases} cases of ${groups.size} opcodes recorded`);

@@ -2,6 +2,7 @@ import type { Core, Helper, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
 import * as L from "../layout.ts";
 import { Cr0 } from "../state.ts";
+import { isDefined } from "./defined.ts";
 import { ES } from "./flags.ts";
 import { executeMemoryForm } from "./memory-forms.ts";
 import { executeRegisterForm } from "./register-forms.ts";
@@ -62,6 +63,8 @@ function recordPointers(core: Core, op: HelperOp, opcode: number): void {
 export const fpu: Helper = (core, op) => {
   const opcode = op.opcode & 0xff;
   if (core.state.cr0 & (Cr0.EM | Cr0.TS)) core.raise(Vector.NM);
+  // Asked only when it decides between two exceptions.
+  if (core.state.get(L.FPU_STATUS) & ES && !isDefined(opcode, op)) core.raise(Vector.UD);
   if (!isNoWait(opcode, op) && !pendingExceptionAllows(core)) return Outcome.again;
   unit.begin(core, op);
   if (op.memory) executeMemoryForm(unit, opcode, op.reg);

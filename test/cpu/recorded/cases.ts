@@ -1,239 +1,541 @@
 import type { OpcodeLine } from "../../../src/cpu/instructions/line.ts";
-import { OPCODE_LINES } from "../../../src/cpu/instructions/table.ts";
 import { Random } from "../instructions/support/random.ts";
-import { BRANCH, type Case, DATA, DATA_WORDS } from "./native.ts";
+import { type Case, CONTENT } from "./case.ts";
+import { type Encoding, encode, encode64, type MemoryForm } from "./encoding.ts";
+import { type Form, isReg, isRm, mandatoryOf } from "./forms.ts";
+import { BASE, CODE, FX_BYTES, HALF, WINDOW, windowAt } from "./memory-map.ts";
+import { putDouble, putExtended, putFloatingState, putPacked, single } from "./operands.ts";
 
-/**
- * Cases of the instructions that a user's program may try and that mean the same in 64-bit as in 32-bit mode, made from the opcode table: nothing but
- * the table's lines and the seeds decide them, so that only outcomes need to be recorded.
- */
+/** Raise it when the same seed no longer gives the same cases: all fixtures are to be recorded anew then. */
+export const GENERATOR_VERSION = 1;
 
-export const CASES_PER_FORM = 400;
-const PAGE = 4096;
-const [EAX, ECX, EDX, EBX, ESI, EDI] = [0, 1, 2, 3, 6, 7] as const;
-const DATA_BYTES = 4 * DATA_WORDS;
+const [EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
+/** Where instructions end, as an offset in the code pages: near the middle of the first one. */
+const END = 0x800;
+const NO_REGISTER = -1;
 
-/** One-byte opcodes that 64-bit mode has not, or gives another operand size or meaning. */
-const NOT_IN_64_BIT_MODE = new Set([
-  0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0x62, 0x63, 0x68, 0x6a, 0x82,
-  0x8f, 0x9a, 0xa0, 0xa1, 0xa2, 0xa3, 0xc4, 0xc5, 0xc8, 0xc9, 0xce, 0xd4, 0xd5, 0xd6, 0xea,
-]);
-const isShortRegisterForm = (opcode: number): boolean => opcode >= 0x40 && opcode <= 0x5f;
+/** 16-bit addresses by ModRM.rm: base and index. */
+const PAIRS_16: readonly (readonly [base: number, index: number])[] = [
+  [EBX, ESI],
+  [EBX, EDI],
+  [EBP, ESI],
+  [EBP, EDI],
+  [ESI, NO_REGISTER],
+  [EDI, NO_REGISTER],
+  [EBP, NO_REGISTER],
+  [EBX, NO_REGISTER],
+];
 
-/** Helpers' instructions that work on registers and memory alone. */
-const STRINGS = new Set(["movs", "cmps", "stos", "lods", "scas"]);
-/** Those that ring 3 may not execute, or that do not exist. */
-const REFUSED_HELPERS = new Set([
-  "hlt",
-  "cli",
-  "sti",
-  "in",
-  "out",
-  "clts",
-  "invd",
-  "mov_from_cr",
-  "mov_to_cr",
-  "mov_from_dr",
-  "mov_to_dr",
-  "rdmsr",
-  "wrmsr",
-  "lgdt",
-  "lidt",
-  "lldt",
-  "ltr",
-  "lmsw",
-  "invlpg",
-  "ud",
-]);
-
-export interface Form {
-  readonly line: OpcodeLine;
-  readonly name: string;
-}
-
-/** A line as a name: opcode, mnemonic, operands. Unique. */
-export function nameOf(line: OpcodeLine): string {
-  const operands = line.operands.map(({ code }) => code).join(",");
-  const opcode = `${line.map === "0f" ? "0F " : ""}${line.opcode.toString(16).toUpperCase().padStart(2, "0")}`;
-  const group = line.extension === undefined ? "" : ` /${line.extension}`;
-  return [`${opcode}${group}`, line.mnemonic, operands, line.only, line.count && `count ${line.count}`]
-    .filter((part) => part !== undefined && part !== "")
-    .join(" ");
-}
-
-const isBranch = (line: OpcodeLine): boolean =>
-  /^J/.test(line.operands[0]?.code ?? "") && line.mnemonic !== "call";
-
-function isComparable(line: OpcodeLine): boolean {
-  const { map, opcode, extension, helper } = line;
-  if (map === "one" && (NOT_IN_64_BIT_MODE.has(opcode) || isShortRegisterForm(opcode))) return false;
-  // PUSH with an operand of 64 bits.
-  if (map === "one" && opcode === 0xff && extension === 6) return false;
-  // Newer processors of AMD refuse the register form of this hint.
-  if (map === "0f" && opcode === 0x0d) return false;
-  if (helper === undefined) return line.endsBlock !== true || isBranch(line);
-  return STRINGS.has(helper) || REFUSED_HELPERS.has(helper);
-}
-
-export const RECORDED_FORMS: readonly Form[] = OPCODE_LINES.filter(isComparable).map((line) => ({
-  line,
-  name: nameOf(line),
-}));
-
-/** The cases of a form, always the same. */
-export function casesOf({ line, name }: Form): Case[] {
-  const random = new Random(seedOf(name));
-  return Array.from({ length: CASES_PER_FORM }, () => randomCase(line, random));
-}
-
-/** FNV-1a. */
-function seedOf(name: string): number {
-  let hash = 0x811c9dc5;
-  for (const byte of Buffer.from(name)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return hash;
-}
-
-const usesRm = (line: OpcodeLine): boolean =>
-  line.extension !== undefined || line.operands.some(({ code }) => /^[EMR]/.test(code));
-const usesReg = (line: OpcodeLine): boolean =>
-  line.operands.some(({ code }) => /^([GS]|C(?!L)|D(?!X))/.test(code));
-/** The r/m operand is a register whatever ModRM.mod says. */
-const isRegisterOnly = (line: OpcodeLine): boolean => line.operands.some(({ code }) => code[0] === "R");
-
-function randomCase(line: OpcodeLine, random: Random): Case {
-  // One in eight at the page's end, where operands may reach into the page that is not there.
-  const atEdge = random.below(8) === 0;
-  const offset = atEdge ? PAGE - DATA_BYTES : 4 * random.below((PAGE - DATA_BYTES) / 4);
-  const start = DATA + offset;
-  const regs = Array.from({ length: 8 }, () => random.operand());
-  const data = Array.from({ length: DATA_WORDS }, () => random.operand());
-  const code: number[] = [];
-  // Of a branch, processors in 64-bit mode take the operand size as they like.
-  if (random.below(2) === 0 && !isBranch(line)) code.push(0x66);
-  if (line.string === true) prepareString(line, code, regs, start, atEdge, random);
-  if (line.map === "0f") code.push(0x0f);
-  code.push(line.opcode);
-  const memory = pushModrm(line, code, regs, start, atEdge, random);
-  pushImmediates(line, code, random);
-  aim(line, memory, regs, data, start, random);
-  const direction = line.string === true && random.below(2) === 0 ? 0x400 : 0;
-  return { code, regs, eflags: (random.word() & 0x8d5) | 0x202 | direction, offset, data };
-}
-
-/** Appends ModRM and what belongs to it, if the line has one; true when the operand is in memory, with its registers set to lead there. */
-function pushModrm(
-  line: OpcodeLine,
-  code: number[],
-  regs: number[],
-  start: number,
-  atEdge: boolean,
-  random: Random,
-): boolean {
-  if (!usesRm(line) && !usesReg(line)) return false;
-  const mayBeMemory = line.only !== "reg" && !isRegisterOnly(line);
-  const memory = mayBeMemory && (line.only === "mem" || random.below(2) === 0);
-  const bits = line.mnemonic.startsWith("bt");
-  // In memory, the register with the number of a bit must not be one of the address's: so long a bit string is not there.
-  const reg = line.extension ?? registerNumber(line, memory && bits ? 6 : 8, random);
-  if (!memory) {
-    code.push(0xc0 | (reg << 3) | random.below(8));
-    return false;
+/** Bytes of a memory operand. */
+export function operandBytes(form: Form): number {
+  const { line, operandSize, x87 } = form;
+  if (x87) return x87Bytes(line.opcode, x87.reg);
+  const code =
+    line.operands.map((one) => one.code as string).find((one) => isRm(one) || one.startsWith("M")) ?? "";
+  switch (code.slice(1)) {
+    case "b":
+      return 1;
+    case "w":
+      return 2;
+    case "d":
+    case "ss":
+      return 4;
+    case "q":
+    case "sd":
+    case "pi":
+      return 8;
+    case "v":
+    case "z":
+      return operandSize / 8;
+    case "p":
+      return 2 + operandSize / 8;
+    case "a":
+      return operandSize / 4;
+    case "s":
+      return 6;
+    case "":
+      return 4;
+    default:
+      return 16;
   }
-  const target =
-    start + (atEdge ? DATA_BYTES - 8 + random.below(8) : 4 * random.below(8) + 16 + random.below(4));
-  const displacement = 4 * random.below(8) - 16;
-  if (random.below(2) === 0 || bits) {
-    code.push(0x40 | (reg << 3) | EDI, displacement & 0xff);
-    regs[EDI] = target - displacement;
-  } else {
-    // [ESI + EDI * scale + disp32].
-    const scale = random.below(4);
-    const index = random.below(64);
-    code.push(0x80 | (reg << 3) | 4, (scale << 6) | (EDI << 3) | ESI);
-    for (let n = 0; n < 4; n++) code.push((displacement >> (8 * n)) & 0xff);
-    regs[EDI] = index;
-    regs[ESI] = target - displacement - (index << scale);
+}
+
+function x87Bytes(opcode: number, reg: number): number {
+  switch (opcode) {
+    case 0xd9:
+      return ([4, 4, 4, 4, 28, 2, 28, 2] as const)[reg as 0];
+    case 0xdb:
+      return reg === 5 || reg === 7 ? 10 : 4;
+    case 0xdc:
+      return 8;
+    case 0xdd:
+      return ([8, 8, 8, 8, 108, 4, 108, 2] as const)[reg as 0];
+    case 0xde:
+      return 2;
+    case 0xdf:
+      return ([2, 2, 2, 2, 10, 8, 10, 8] as const)[reg as 0];
+    default:
+      return 4;
   }
-  return true;
 }
 
-/** Control and debug registers come by their line's extension; segment registers are not written. */
-function registerNumber(line: OpcodeLine, limit: number, random: Random): number {
-  return line.operands.some(({ code }) => code === "Sw") ? random.below(6) : random.below(limit);
+export interface Place {
+  readonly page: number;
+  readonly address: number;
 }
 
-function prepareString(
-  line: OpcodeLine,
-  code: number[],
-  regs: number[],
-  start: number,
-  atEdge: boolean,
+/** Where an operand lies: aligned, misaligned, across two pages, or where some of it cannot be read or written. */
+function operandPlace(size: number, random: Random): Place {
+  const kind = random.below(20);
+  const page = kind < 15 ? 2 : random.pick([1, 3, 4, 5, 6, 7]);
+  const middle = windowAt(page) + HALF;
+  const room = WINDOW - size;
+  if (size > HALF) return { page, address: windowAt(page) + random.below(room + 1) };
+  let offset = random.below(room + 1);
+  if (kind < 8) offset -= offset % Math.min(16, size & (size - 1) ? 4 : size);
+  else if (kind >= 12 && size > 1) offset = HALF - 1 - random.below(size - 1);
+  return { page, address: middle - HALF + offset };
+}
+
+interface Draft {
+  readonly regs: Uint32Array;
+  readonly random: Random;
+  /** Registers whose values are fixed by now. */
+  readonly taken: Set<number>;
+  readonly base: number;
+}
+
+/** An address form that gives `offset`, with the registers set for it. */
+function memoryForm(offset: number, size: 16 | 32, draft: Draft): MemoryForm {
+  const { random, regs, taken } = draft;
+  const none = { base: NO_REGISTER, index: NO_REGISTER, scale: 0, rm16: 6 } as const;
+  const absolute = (): MemoryForm => ({
+    ...none,
+    size,
+    displacement: offset,
+    displacementBytes: size === 16 ? 2 : 4,
+    offset,
+  });
+  if (random.below(6) === 0) return absolute();
+  const wide = random.pick([0, 1, 1, 2] as const);
+  const long = size === 16 ? 2 : 4;
+  const displacementBytes = wide === 2 ? long : wide;
+  let displacement = 0;
+  if (wide === 1) displacement = random.below(256) - 128;
+  if (wide === 2) displacement = size === 16 ? random.below(0x10000) : random.operand();
+  if (size === 16) {
+    const rm16 = random.below(8);
+    const [base, index] = PAIRS_16[rm16] as readonly [number, number];
+    if (taken.has(base) || (index !== NO_REGISTER && taken.has(index))) return absolute();
+    const second = index === NO_REGISTER ? 0 : random.below(0x10000);
+    const upper = () => (random.below(2) ? random.word() & 0xffff0000 : 0);
+    if (index !== NO_REGISTER) regs[index] = (upper() | second) >>> 0;
+    regs[base] = (upper() | ((offset - second - displacement) & 0xffff)) >>> 0;
+    taken.add(base).add(index);
+    const zero = base === EBP && index === NO_REGISTER && displacementBytes === 0;
+    return {
+      size,
+      base,
+      index,
+      scale: 0,
+      rm16,
+      displacement,
+      displacementBytes: zero ? 1 : displacementBytes,
+      offset,
+    };
+  }
+  const free = [EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI].filter((r) => !taken.has(r));
+  const base = random.below(8) === 0 ? NO_REGISTER : random.pick(free);
+  const indices = free.filter((r) => r !== base && r !== ESP);
+  const index = base === NO_REGISTER || random.below(2) ? random.pick(indices) : NO_REGISTER;
+  const scale = index === NO_REGISTER ? 0 : (random.below(4) as 0 | 1 | 2 | 3);
+  if (base === NO_REGISTER) {
+    // Index and a displacement of 32 bits.
+    const value = random.operand();
+    regs[index] = value;
+    taken.add(index);
+    return {
+      ...none,
+      size,
+      index,
+      scale,
+      displacement: (offset - (value << scale)) | 0,
+      displacementBytes: 4,
+      offset,
+    };
+  }
+  const value = index === NO_REGISTER ? 0 : random.below(2) ? random.below(64) : random.operand();
+  if (index !== NO_REGISTER) regs[index] = value;
+  regs[base] = (offset - displacement - (value << scale)) >>> 0;
+  taken.add(base).add(index);
+  const zero = base === EBP && displacementBytes === 0;
+  return {
+    size,
+    base,
+    index,
+    scale,
+    rm16: 0,
+    displacement,
+    displacementBytes: zero ? 1 : displacementBytes,
+    offset,
+  };
+}
+
+/** Arithmetic flags at random. Bit 1 is always set, IF in any user program. */
+const randomFlags = (random: Random): number => (random.word() & 0x8d5) | 0x202;
+
+type Kind = Case["kind"];
+
+function kindOf(form: Form): Kind {
+  if (form.x87 || form.line.mnemonic === "wait") return "x87";
+  const codes = form.line.operands.map(({ code }) => code as string);
+  if (codes.some((code) => /^[VWU]/.test(code)) || /mxcsr/.test(form.line.mnemonic)) return "sse";
+  return codes.some((code) => /^[PQN]/.test(code)) || form.line.mnemonic === "emms" ? "mmx" : "integer";
+}
+
+function fillContent(random: Random): Uint8Array {
+  const content = new Uint8Array(CONTENT);
+  const view = new DataView(content.buffer);
+  for (let at = 0; at < CONTENT; at += 4) view.setUint32(at, random.operand(), true);
+  return content;
+}
+
+/** Puts a value of interest at the operand's place. */
+function putOperand(
+  form: Form,
+  kind: Kind,
+  size: number,
+  content: Uint8Array,
+  at: number,
   random: Random,
 ): void {
-  if (random.below(3) !== 0) {
-    code.push(random.pick([0xf2, 0xf3]));
-    regs[ECX] = random.below(6);
-  }
-  const place = (): number => start + (atEdge ? DATA_BYTES - random.below(24) : 24 + random.below(16));
-  regs[ESI] = place();
-  regs[EDI] = place();
-  if (line.mnemonic === "scas" && random.below(2) === 0) regs[EAX] = 0;
+  const scratch = new Uint8Array(128);
+  const view = new DataView(scratch.buffer);
+  if (kind === "x87" && size === 4 && (form.line.opcode & 7) < 2) view.setUint32(0, single(random), true);
+  else if (kind === "x87" && size === 8 && form.line.opcode !== 0xdf) putDouble(view, 0, random);
+  else if (kind === "x87" && size === 10 && form.line.opcode === 0xdb) putExtended(view, 0, random);
+  else if (kind === "x87" && size === 10)
+    for (let n = 0; n < 10; n++)
+      scratch[n] = random.below(10) | (random.below(10) << 4) | (n === 9 ? random.word() & 0x80 : 0);
+  else if (kind === "x87" && size >= 28) {
+    view.setUint32(0, 0xffff0040 | (random.below(4) ? 0x33f : random.below(0x1000)), true);
+    view.setUint32(
+      4,
+      0xffff0000 | (random.word() & 0x7f00) | (random.below(3) ? 0 : random.below(128)),
+      true,
+    );
+    view.setUint32(8, 0xffff0000 | (random.below(2) ? random.below(0x10000) : 0), true);
+    for (let n = 12; n < 28; n += 4) view.setUint32(n, random.word() & 0x07ffffff, true);
+    if (size > 28) for (let n = 0; n < 8; n++) putExtended(view, 28 + 10 * n, random);
+  } else if (kind === "x87" && size === 2 && form.x87?.reg === 5)
+    view.setUint16(0, 0x40 | random.below(0x1000), true);
+  else if (kind === "sse" && /mxcsr/.test(form.line.mnemonic))
+    view.setUint32(0, random.below(5) ? 0x1f80 | random.below(0x10000) : random.word() & 0x1ffff, true);
+  else if (kind === "mmx" || kind === "sse") putPacked(view, 0, random);
+  else if (random.below(2)) return;
+  else for (let n = 0; n < size; n += 4) view.setUint32(n, random.operand(), true);
+  content.set(scratch.subarray(0, size), at);
 }
 
-function pushImmediates(line: OpcodeLine, code: number[], random: Random): void {
-  const wide = !code.includes(0x66) || code.indexOf(0x66) > 1;
+/** The last two only where FS and GS have the base of the others. */
+const OVERRIDES = [0x26, 0x36, 0x3e, 0x64, 0x65] as const;
+const STACK_WORD = /^(push|pop|call|ret|enter|leave|int|iret)/;
+
+/** Registers that a line uses without naming them in ModRM, and which the case sets by itself. */
+function reserve(line: OpcodeLine, draft: Draft): void {
+  if (line.string || line.mnemonic === "xlat") for (const r of [EAX, EBX, ECX, ESI, EDI]) draft.taken.add(r);
+  if (STACK_WORD.test(line.mnemonic)) draft.taken.add(ESP);
+  if (line.mnemonic === "leave" || line.mnemonic === "enter") draft.taken.add(EBP);
+  if (line.mnemonic === "cmpxchg8b") for (const r of [EAX, EDX]) draft.taken.add(r);
+  if (/^i?div$/.test(line.mnemonic)) for (const r of [EAX, EDX]) draft.taken.add(r);
+  if (line.operands.some(({ code }) => code === "CL")) draft.taken.add(ECX);
+}
+
+function immediates(form: Form, random: Random): number[] {
+  const { line, operandSize } = form;
+  const out: number[] = [];
+  const put = (value: number, count: number) => {
+    for (let n = 0; n < count; n++) out.push((value >>> (8 * n)) & 0xff);
+  };
   for (const operand of line.operands) {
     const value = random.operand();
-    if (operand.code === "Ib" || operand.code === "Ibs") {
-      if (line.count === "zero") code.push(random.pick([0, 0x20, 0x40, 0xe0]));
-      else code.push(line.count === "nonzero" && value % 32 === 0 ? 1 : value & 0xff);
-    } else if (operand.code === "Jb" || operand.code === "Jz") {
-      code.push(BRANCH, ...(operand.code === "Jz" ? [0, 0, 0] : []));
-    } else if (operand.code === "Iz") {
-      code.push(value & 0xff, (value >>> 8) & 0xff);
-      if (wide) code.push((value >>> 16) & 0xff, value >>> 24);
+    switch (operand.code as string) {
+      case "Ib":
+      case "Ibs":
+        if (line.count === "zero") put(random.pick([0, 0x20, 0x40, 0xe0]), 1);
+        else if (line.count === "nonzero") put(value % 32 === 0 ? 1 : value, 1);
+        else if (line.mnemonic === "int") put(random.pick([3, 4, 5, 0x0d, 0x21, 0x60, 0xff]), 1);
+        else if (line.mnemonic === "enter") put(random.below(3) ? random.below(4) : random.below(256), 1);
+        else put(value, 1);
+        break;
+      case "Iw":
+        put(random.below(40), 2);
+        break;
+      case "Iz":
+        put(value, operandSize / 8);
+        break;
+      case "Jb": {
+        const jump = random.below(2) ? random.below(128) : -16 - random.below(113);
+        put(jump, 1);
+        break;
+      }
+      case "Jz": {
+        const jump = random.below(2) ? random.below(0x400) : -16 - random.below(0x400);
+        put(jump, operandSize / 8);
+        break;
+      }
+      case "A":
+        put(CODE + random.below(0x1000), operandSize / 8);
+        put(random.pick([0x23, 0x23, 0x23, 0, 0x2b, 3]), 2);
+        break;
     }
   }
+  return out;
 }
 
-/** Points registers that an instruction uses as addresses into the data, and makes rare outcomes common. */
+/** The n-th case of a form: the same for ever. */
+export function makeCase(form: Form, random: Random): Case {
+  const { line, operandSize } = form;
+  const kind = kindOf(form);
+  const regs = Uint32Array.from({ length: 8 }, () => random.operand());
+  regs[ESP] = windowAt(9) + HALF;
+  const stack = STACK_WORD.test(line.mnemonic);
+  const string = line.string === true;
+  /** What only a 32-bit program can do is done flat, in 32-bit code and with 32-bit addresses. */
+  const plain =
+    encode64({ ...skeleton(form), modrm: { reg: line.extension ?? 0, rm: 0 } }, 0) === undefined ||
+    stack ||
+    string;
+  const codeBits = plain && !string ? 32 : random.below(5) === 0 ? 16 : 32;
+  const relative = line.operands.some(({ code }) => code[0] === "J");
+  const bits = plain ? 32 : relative && operandSize === 16 ? 16 : relative && codeBits === 16 ? 32 : codeBits;
+  const addressSize = plain || line.mnemonic === "xlat" || relative ? 32 : random.below(5) === 0 ? 16 : 32;
+  const base =
+    addressSize === 16 ? BASE : plain || random.below(6) !== 0 ? 0 : random.pick([BASE, 0x0ff10000]);
+  const draft: Draft = { regs, random, taken: new Set(), base };
+  reserve(line, draft);
+  const size = operandBytes(form);
+  const content = fillContent(random);
+  const windows: [number, number] = [windowAt(2), windowAt(9)];
+  let modrm: Encoding["modrm"];
+  let absolute: number | undefined;
+  let operandAt = 0;
+  const codes = line.operands.map(({ code }) => code as string);
+  const hasModrm =
+    form.x87 !== undefined ||
+    line.extension !== undefined ||
+    codes.some((code) => isRm(code) || isReg(code) || code[0] === "M");
+  const bitString = /^bt[src]?$/.test(line.mnemonic) && codes[1] === "Gv";
+  let reg = form.x87 ? form.x87.reg : (line.extension ?? random.below(8));
+  if (line.extension === undefined && codes.some((code) => code.startsWith("Sw"))) reg = random.below(8);
+  if (form.rm === "mem") {
+    if (bitString) draft.taken.add(reg);
+    if (draft.taken.size > 6) throw new Error(`${form.name}: no register is free`);
+    const place = operandPlace(size, random);
+    windows[0] = windowAt(place.page);
+    let address = place.address;
+    operandAt = address;
+    putOperand(form, kind, size, content, address - windows[0], random);
+    if (bitString) {
+      // Bit numbers that stay within the window, with anything above bit 15 where only 16 bits count.
+      const reach = Math.min(
+        HALF - 8,
+        Math.max(0, Math.min(address - windows[0], windows[0] + WINDOW - size - address)),
+      );
+      const bit = random.below(16 * reach + 1) - 8 * reach;
+      regs[reg] = operandSize === 16 ? ((random.word() & 0xffff0000) | (bit & 0xffff)) >>> 0 : bit >>> 0;
+      if (reach === 0) address = windows[0] + HALF;
+    }
+    modrm = { reg, rm: 0, memory: memoryForm((address - base) >>> 0, addressSize, draft) };
+  } else if (hasModrm) {
+    let rm = form.x87 ? random.pick(range(form.x87.low & 7, form.x87.high & 7)) : random.below(8);
+    // The stack is no place to go to: whether it may be executed is not the processor's affair alone.
+    if (rm === ESP && /^(call|jmp)$/.test(line.mnemonic)) rm = EAX;
+    modrm = { reg, rm };
+  }
+  if (codes.some((code) => code[0] === "O")) {
+    const wide = codes.includes("Ob") ? 1 : operandSize / 8;
+    const place = operandPlace(wide, random);
+    windows[0] = windowAt(place.page);
+    absolute = (place.address - base) >>> 0;
+  }
+  const prefixed = random.below(4) === 0;
+  const overridable = form.rm === "mem" || absolute !== undefined || string || prefixed;
+  const legacyRep =
+    line.map === "one" && !string && line.opcode !== 0x90 && !form.x87 && random.below(16) === 0;
+  // Of MOV from and to CR0, AMD makes MOV from and to CR8 with it; and QEMU takes it where it must not be.
+  const lockTried = !string && !plain && !/_cr$/.test(line.helper ?? "");
+  const lock =
+    line.lockable && form.rm === "mem" ? random.below(4) === 0 : lockTried && random.below(40) === 0;
+  const encoding: Encoding = {
+    ...skeleton(form),
+    addressSize,
+    rep:
+      string && random.below(4) !== 0 ? random.pick([0xf2, 0xf3]) : legacyRep ? random.pick([0xf2, 0xf3]) : 0,
+    lock,
+    override:
+      overridable && random.below(4) === 0
+        ? random.pick(plain && !string ? OVERRIDES.slice(0, 3) : OVERRIDES)
+        : 0,
+    doubled: random.below(12) === 0,
+    ...(modrm ? { modrm } : {}),
+    ...(absolute === undefined ? {} : { absolute }),
+    immediate: immediates(form, random),
+  };
+  let eflags = randomFlags(random);
+  if (string) eflags |= random.below(3) === 0 ? 0x400 : 0;
+  aim(form, draft, content, windows, encoding);
+  const fx = new Uint8Array(FX_BYTES);
+  putFloatingState(fx, kind, random);
+  const code = encode(encoding, bits);
+  return {
+    code,
+    codeBits: bits,
+    end: CODE + END,
+    code64: encode64(encoding, base),
+    base,
+    regs,
+    eflags,
+    windows,
+    content,
+    fx,
+    operandAt,
+    kind,
+  };
+}
+
+const range = (low: number, high: number): number[] =>
+  Array.from({ length: high - low + 1 }, (_, n) => low + n);
+
+function skeleton(form: Form): Encoding {
+  const { line, operandSize } = form;
+  const mandatory = mandatoryOf(line);
+  return {
+    map: line.map,
+    opcode: line.opcode,
+    ...(mandatory ? { mandatory } : {}),
+    operandSize,
+    addressSize: 32,
+    rep: 0,
+    lock: false,
+    override: 0,
+    doubled: false,
+    immediate: [],
+  };
+}
+
+/** Sets what an instruction uses without saying so, and makes rare outcomes common. */
 function aim(
-  line: OpcodeLine,
-  memory: boolean,
-  regs: number[],
-  data: number[],
-  start: number,
-  random: Random,
+  form: Form,
+  draft: Draft,
+  content: Uint8Array,
+  windows: [number, number],
+  encoding: Encoding,
 ): void {
+  const { regs, random, base } = draft;
+  const { line } = form;
+  const words = new Uint32Array(content.buffer);
+  if (line.string) {
+    const page = random.below(4) === 0 ? random.pick([1, 3, 4, 5, 6, 7]) : 2;
+    const other = random.below(4) === 0 ? random.pick([8, 10, 11, 12]) : 9;
+    windows[0] = windowAt(page);
+    windows[1] = windowAt(other);
+    const source = windows[0] + HALF + random.below(48) - 24;
+    const destination =
+      random.below(3) === 0 ? source + random.below(17) - 8 : windows[1] + HALF + random.below(48) - 24;
+    const swap = random.below(2) === 0 && (line.mnemonic === "stos" || line.mnemonic === "scas");
+    regs[ESI] = source - base;
+    regs[EDI] = (swap ? source : destination) - base;
+    regs[ECX] = random.below(10);
+    if (random.below(2) && /^(cmps|scas)$/.test(line.mnemonic)) {
+      // Long runs of equal bytes.
+      words.fill(regs[EAX] as number);
+      if (random.below(2)) content[random.below(content.length)] = random.below(256);
+    }
+    return;
+  }
   switch (line.mnemonic) {
     case "xlat":
-      regs[EAX] = (((regs[EAX] as number) & ~0xff) | random.below(64)) >>> 0;
-      regs[EBX] = start;
-      break;
-    case "bt":
-    case "bts":
-    case "btr":
-    case "btc":
-      // Bit numbers that stay within the data, with anything above bit 15 where only 16 bits count.
-      if (memory) for (let r = 0; r < 6; r++) regs[r] = (random.below(128) - 64) >>> 0;
+      windows[0] = windowAt(random.below(3) ? 2 : random.pick([1, 3, 5]));
+      regs[EAX] = (((regs[EAX] as number) & ~0xff) >>> 0) | random.below(256);
+      regs[EBX] = (windows[0] + random.below(WINDOW) - ((regs[EAX] as number) & 0xff) - base) >>> 0;
       break;
     case "cmpxchg":
     case "cmpxchg8b":
-      if (random.below(2) === 0) data.fill(regs[EAX] as number);
-      if (random.below(2) === 0) regs[EDX] = regs[EAX] as number;
-      break;
-    case "loop":
-    case "loope":
-    case "loopne":
-    case "jcxz":
-      if (random.below(2) === 0) regs[ECX] = random.below(3);
+      if (random.below(2) === 0) words.fill(regs[EAX] as number);
+      if (random.below(2) === 0 && line.mnemonic === "cmpxchg8b") regs[EDX] = regs[EAX] as number;
       break;
     case "div":
     case "idiv":
       // Quotients that fit are rare unless the upper half is small.
       if (random.below(2) === 0) regs[EDX] = random.pick([0, 1, 0xffffffff]);
+      if (random.below(3) === 0) regs[EAX] = random.below(0x300);
+      break;
+    case "loop":
+    case "loope":
+    case "loopne":
+    case "jcxz":
+      if (random.below(2)) regs[ECX] = random.pick([0, 1, 2, 0x10000, 0x10001, 0xffff0000]);
+      break;
+    case "bound":
+      if (random.below(2)) regs[encoding.modrm?.reg ?? 0] = random.below(100);
+      for (let n = 0; n < WINDOW / 4; n++) words[n] = n & 1 ? 0x7fffffff - random.below(9) : random.below(40);
       break;
     default:
       break;
   }
+  if (STACK_WORD.test(line.mnemonic)) {
+    const page = random.below(4) === 0 ? random.pick([8, 10, 11, 12]) : 9;
+    windows[1] = windowAt(page);
+    regs[ESP] = windows[1] + HALF + 4 * random.below(21) - 40 + (random.below(5) === 0 ? random.below(4) : 0);
+    if (line.mnemonic === "leave" || line.mnemonic === "enter")
+      regs[EBP] = windows[1] + HALF + 4 * random.below(15) - 28;
+  }
+  transfer(form, draft, content, windows, encoding);
+}
+
+/** Gives control transfers through registers and memory places to go to: mostly in the code pages. */
+function transfer(
+  form: Form,
+  draft: Draft,
+  content: Uint8Array,
+  windows: [number, number],
+  encoding: Encoding,
+): void {
+  const { random, regs } = draft;
+  const { mnemonic } = form.line;
+  const target = () => CODE + random.below(0x1000);
+  const selector = () => random.pick([0x23, 0x23, 0x23, 0, 3, 0x2b]);
+  const view = new DataView(content.buffer);
+  const put = (window: number, address: number, values: readonly number[]) => {
+    values.forEach((value, n) => {
+      const at = address - windows[window as 0] + 4 * n;
+      if (at >= 0 && at + 4 <= WINDOW) view.setUint32(window * WINDOW + at, value, true);
+    });
+  };
+  const flags = (random.word() & 0x40cd5) | 0x202;
+  if (mnemonic === "popf" || mnemonic === "iret") {
+    // No single steps: the trap would come in the midst of what follows.
+    regs[ESP] = ((regs[ESP] as number) & ~1) >>> 0;
+    for (let n = 1; n < CONTENT; n += 2) content[n] = (content[n] as number) & ~1;
+  }
+  if (/^(ret|retf|iret)$/.test(mnemonic))
+    put(1, regs[ESP] as number, [target(), mnemonic === "ret" ? random.operand() : selector(), flags]);
+  if (/^(call|jmp|callf|jmpf)$/.test(mnemonic) && encoding.modrm) {
+    const { memory, rm } = encoding.modrm;
+    if (memory) put(0, memory.offset, [target(), selector()]);
+    else regs[rm] = target();
+  }
+}
+
+/** Seed of a form, by its name: other forms may come and go. */
+export function seedOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let n = 0; n < name.length; n++) hash = Math.imul(hash ^ name.charCodeAt(n), 0x01000193);
+  return hash >>> 0;
+}
+
+export function casesOf(form: Form, count: number): Case[] {
+  const random = new Random(seedOf(form.name));
+  return Array.from({ length: count }, () => makeCase(form, random));
 }

@@ -1,7 +1,7 @@
 import type { OpcodeLine } from "../../../../src/cpu/instructions/line.ts";
 import { OPCODE_LINES } from "../../../../src/cpu/instructions/table.ts";
 
-export { nameOf } from "../../recorded/cases.ts";
+export { lineName as nameOf } from "../../recorded/forms.ts";
 
 import { DATA_ADDRESS, DATA_WORDS, type InstructionCase } from "./cases.ts";
 import type { Random } from "./random.ts";
