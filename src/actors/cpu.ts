@@ -183,6 +183,7 @@ function exitMessage(vcpu: number, record: ExitRecord, processor: Processor): Cp
     case ExitReason.rdtsc:
     case ExitReason.rdpmc:
     case ExitReason.wbinvd:
+    case ExitReason.pause:
     case ExitReason.tripleFault:
     case ExitReason.taskSwitch:
       return { type, vcpu, reason: record.reason, eip };

@@ -17,6 +17,7 @@ import type {
   TrapInject,
 } from "../bus/messages/index.ts";
 import { Vector } from "../cpu/core.ts";
+import { ExitControl } from "../cpu/exit.ts";
 import { CR0, CR4, EAX, ECX } from "../cpu/layout.ts";
 import type { Processor } from "../cpu/processor.ts";
 import { type CpuState, Cr0, Cr4, Efer } from "../cpu/state.ts";
@@ -44,6 +45,7 @@ const PERFORMED: ReadonlySet<CpuExit["reason"]> = new Set([
   "rdtsc",
   "rdpmc",
   "wbinvd",
+  "pause",
   "debugRegister",
   "descriptorTable",
 ]);
@@ -177,6 +179,7 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
         enter: () => {
           if (vcpu.retired >= vcpu.sliceEnd) queue.renewSlice(vcpu);
           processor.windowRequested = vcpu.interruptPending;
+          processor.controls = vcpu.nmiPending ? vcpu.controls | ExitControl.nmiWindow : vcpu.controls;
           self.post(CPU, enter);
         },
         halt: () => self.post(CPU, { type: "cpu.halt", vcpu: vcpu.index }),

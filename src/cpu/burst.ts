@@ -4,6 +4,7 @@ import * as Op from "./cold/micro-op.ts";
 import type { ExitSignal, GuestFault } from "./core.ts";
 import {
   createExitRecord,
+  ExitControl,
   type ExitIntercepts,
   type ExitReason,
   type ExitRecord,
@@ -31,7 +32,6 @@ export class Burst {
   readonly fault: GuestFault = { kind: "guest-fault", vector: 0, errorCode: -1, address: 0 };
   readonly exitSignal: ExitSignal = { kind: "exit-signal" };
   readonly answers = new Answers();
-  controls = 0;
   readonly intercepts: ExitIntercepts = noIntercepts();
   windowRequested = false;
   trouble: Trouble = Trouble.none;
@@ -83,6 +83,17 @@ export class Burst {
   touch(linear: number, size: number, write: boolean): void {
     const met = this.breakpoints.onData(linear, size, write);
     if (met !== 0) this.hits |= met;
+  }
+
+  /** Bit set of ExitControl in force. */
+  get controls(): number {
+    return this.i32[L.CONTROLS >> 2] as number;
+  }
+  set controls(bits: number) {
+    const changed = this.controls ^ bits;
+    this.i32[L.CONTROLS >> 2] = bits;
+    // Code is decoded otherwise.
+    if (changed & ExitControl.pause) this.state.updateMode();
   }
 
   get retired(): number {

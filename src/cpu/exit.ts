@@ -30,6 +30,8 @@ export const ExitReason = {
   debugRegister: "debugRegister",
   /** LGDT, LIDT, LLDT, LTR, SGDT, SIDT, SLDT or STR. */
   descriptorTable: "descriptorTable",
+  /** PAUSE. */
+  pause: "pause",
   /** WBINVD or INVD. */
   wbinvd: "wbinvd",
   /** MOV to CR0, CR3 or CR4, CLTS, LMSW; MOV from CR3 with ExitControl.cr3Store (else the guest reads its own values). */
@@ -57,6 +59,7 @@ export const ExitControl = {
   taskSwitch: 1 << 12,
   cr3Store: 1 << 13,
   nmiWindow: 1 << 14,
+  pause: 1 << 15,
 } as const;
 
 /** What leaves besides, as masks (Intel SDM vol. 3, 24.6.3 and 24.6.6). */

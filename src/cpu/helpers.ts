@@ -1,5 +1,6 @@
 import type { HelperNumbers } from "./cold/translator.ts";
-import { type Helper, Vector } from "./core.ts";
+import { type Helper, Outcome, Vector } from "./core.ts";
+import { ExitControl, ExitReason } from "./exit.ts";
 import { fpu, fwait } from "./fpu/index.ts";
 import type { OpcodeLine } from "./instructions/line.ts";
 import { HELPERS } from "./system/index.ts";
@@ -8,11 +9,19 @@ const undefinedOpcode: Helper = (core) => core.raise(Vector.UD);
 /** More than 15 bytes. */
 const tooLong: Helper = (core) => core.raise(Vector.GP, 0);
 
+/** PAUSE; elsewhere it does nothing. */
+const pause: Helper = (core, op) => {
+  if ((core.controls & ExitControl.pause) === 0) return Outcome.next;
+  core.beginExit(ExitReason.pause, op);
+  return Outcome.exit;
+};
+
 /** Numbers the TypeScript helpers that the opcode table names. */
 export class HelperRegistry implements HelperNumbers {
   readonly table: readonly Helper[];
   readonly undefinedOpcode: number;
   readonly tooLong: number;
+  readonly pause: number;
   private readonly numbers = new Map<OpcodeLine, number>();
 
   /** Throws when a line names a helper that does not exist. */
@@ -34,6 +43,7 @@ export class HelperRegistry implements HelperNumbers {
     }
     this.undefinedOpcode = table.push(undefinedOpcode) - 1;
     this.tooLong = table.push(tooLong) - 1;
+    this.pause = table.push(pause) - 1;
     this.table = table;
   }
 

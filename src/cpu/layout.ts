@@ -61,7 +61,7 @@ export const SHADOW_INTERRUPTS = 1;
 export const SHADOW_STEP = 2;
 /** A task switch is to be completed before the next instruction (TASK); generated code must stop. */
 export const SHADOW_TASK = 4;
-/** Bit set of ExitControl: which instructions leave the guest. */
+/** Bit set of ExitControl: which instructions leave the guest. Not the vcpu's: the monitor sets it when it loads one. */
 export const CONTROLS = 0xc0;
 /** Non-zero when something wants the CPU at the next moment that IF is set (interrupt window). */
 export const WINDOW = 0xc4;

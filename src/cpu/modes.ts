@@ -10,4 +10,6 @@ export const Mode = {
   protected: 1 << 3,
   /** EFLAGS.VM. */
   vm86: 1 << 4,
+  /** ExitControl.pause. */
+  pauseExits: 1 << 5,
 } as const;

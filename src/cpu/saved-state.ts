@@ -59,7 +59,9 @@ export class SavedState {
 
   load(from: Uint8Array): void {
     const { state, burst, events, f64 } = this;
+    const { controls } = burst;
     state.u8.set(from.subarray(0, L.STATE_SIZE));
+    burst.controls = controls;
     burst.retired = f64[L.RETIRED >> 3] as number;
     burst.shadowAt = f64[L.SHADOW_AT >> 3] as number;
     burst.deliveredAt = f64[L.DELIVERED_AT >> 3] as number;
@@ -83,7 +85,9 @@ export class SavedState {
   /** Power-on state at F000:FFF0 (Intel SDM vol. 3, table 10-1). */
   reset(): void {
     const { state: s, burst } = this;
+    const { controls } = burst;
     s.u8.fill(0, 0, L.STATE_SIZE);
+    s.set(L.CONTROLS, controls);
     for (let index = 0; index < 8; index++)
       s.setSegment(index, 0, 0, 0xffff, index < 6 ? 0x93 : index === 6 ? 0x82 : 0x8b);
     s.setSegment(1, 0xf000, 0xffff0000, 0xffff, 0x9b);

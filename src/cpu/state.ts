@@ -1,3 +1,4 @@
+import { ExitControl } from "./exit.ts";
 import * as L from "./layout.ts";
 import { Mode } from "./modes.ts";
 
@@ -196,6 +197,7 @@ export class CpuState {
     if (this.get(L.CR0) & Cr0.PE) mode |= Mode.protected;
     if (flags & Flag.VM) mode |= Mode.vm86;
     if (this.isFlat(0, 3) && this.isFlat(1, 5) && this.isFlat(2, 3) && this.isFlat(3, 3)) mode |= Mode.flat;
+    if (this.get(L.CONTROLS) & ExitControl.pause) mode |= Mode.pauseExits;
     this.set(L.MODE, mode);
     this.updatePrivilege();
   }

@@ -24,6 +24,7 @@ export function noExits(): ExitCounts {
     [ExitReason.rdpmc]: 0,
     [ExitReason.debugRegister]: 0,
     [ExitReason.descriptorTable]: 0,
+    [ExitReason.pause]: 0,
     [ExitReason.wbinvd]: 0,
     [ExitReason.invlpg]: 0,
     [ExitReason.tripleFault]: 0,

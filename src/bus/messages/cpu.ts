@@ -111,6 +111,7 @@ export type NmiWindowExit = Exit<"nmiWindow">;
 export type RdtscExit = Exit<"rdtsc">;
 export type RdpmcExit = Exit<"rdpmc">;
 export type WbinvdExit = Exit<"wbinvd">;
+export type PauseExit = Exit<"pause">;
 /** MOV to or from a debug register. */
 export type DebugRegisterExit = Exit<"debugRegister"> & {
   readonly register: number;
@@ -145,6 +146,7 @@ export type CpuExit =
   | RdtscExit
   | RdpmcExit
   | WbinvdExit
+  | PauseExit
   | DebugRegisterExit
   | DescriptorTableExit
   | InvlpgExit;

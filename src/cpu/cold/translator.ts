@@ -11,6 +11,8 @@ import * as Op from "./micro-op.ts";
 const MAX_INSTRUCTIONS = 48;
 export const MAX_BLOCK_OPS = MAX_INSTRUCTIONS * 2 + 4;
 const NO_REGISTER = L.ZERO;
+/** Lines that F3 90 may be decoded as. */
+const PAUSES: ReadonlySet<string> = new Set(["nop", "pause"]);
 
 export interface TranslatorViews {
   readonly u8: Uint8Array;
@@ -23,6 +25,8 @@ export interface HelperNumbers {
   of(line: OpcodeLine): number;
   readonly undefinedOpcode: number;
   readonly tooLong: number;
+  /** PAUSE, where it leaves the guest. */
+  readonly pause: number;
 }
 
 /** Decodes a run of instructions into micro-ops in the arena. One result at a time, in the fields. */
@@ -171,7 +175,9 @@ export class Translator {
       this.instructionCount++;
       return true;
     }
-    if (i.line.helper !== undefined) this.helperInstruction(offset);
+    if (mode & Mode.pauseExits && i.rep === 0xf3 && i.opcode === 0x90 && PAUSES.has(i.line.mnemonic))
+      this.helperOp(this.helpers.pause, offset);
+    else if (i.line.helper !== undefined) this.helperInstruction(offset);
     else this.generatedInstruction(offset, mode);
     this.instructionCount++;
     if (i.line.endsBlock !== true) return false;

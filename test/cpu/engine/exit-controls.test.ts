@@ -56,6 +56,7 @@ describe("an exit control makes", () => {
       build: (g: GuestBuilder) => g.raw([0x0f, 0x00, 0xc8]),
       says: { register: DescriptorTable.tr, write: false },
     },
+    { name: "PAUSE", control: "pause", build: (g: GuestBuilder) => g.raw([0xf3, 0x90]), says: {} },
     { name: "WBINVD", control: "wbinvd", build: (g: GuestBuilder) => g.plain("wbinvd"), says: {} },
     {
       name: "MOV from CR3",
@@ -103,6 +104,16 @@ describe("an exit control makes", () => {
     g.cpu.perform();
     expect(g.cpu.run(1000).reason).toBe("hlt");
     expect(g.haltedIn).toBe(13);
+  });
+
+  it("NOP no exit where PAUSE does", () => {
+    const g = guest(
+      code().nop().raw([0x0f, 0x90, 0xc0]).raw([0xf2, 0x90]).label("at").raw([0xf3, 0x90]).hlt(),
+    );
+    g.cpu.controls = ExitControl.pause;
+    expect(told(g.cpu.run(1000), "reason", "eip", "length")).toEqual(["pause", CODE + 6, 2]);
+    g.cpu.controls = 0;
+    expect(g.cpu.run(1000).reason).toBe("hlt");
   });
 
   it("nothing of what the ring may not do leave", () => {
