@@ -156,8 +156,13 @@ export const DELIVERED_AT = 0x3f0;
 /** What is left to do of a task switch before the next instruction (TaskPending), and the error code to be pushed then. */
 export const TASK = 0x3f8;
 export const TASK_ERROR_CODE = 0x3fc;
-/** Answered accesses of an instruction that has not finished (see answers.ts); to the end of the state. */
+/** Answered accesses of an instruction that has not finished (see answers.ts); to D70. */
 export const ANSWERS = 0x400;
+/** Memory types, 8 bytes a register: IA32_PAT, IA32_MTRR_DEF_TYPE, 11 fixed ranges, 8 variable ranges (base and mask). To FE8. */
+export const PAT = 0xf00;
+export const MTRR_DEFAULT = 0xf08;
+export const MTRR_FIXED = 0xf10;
+export const MTRR_VARIABLE = 0xf68;
 
 /** TLB: direct-mapped by linear page number, TLB_ENTRIES entries of 32 bytes. */
 export const TLB_BASE = 0x10000;

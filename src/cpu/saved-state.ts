@@ -4,6 +4,7 @@ import type { EventQueue } from "./event-queue.ts";
 import * as L from "./layout.ts";
 import type { InjectedEvent } from "./processor.ts";
 import type { CpuState } from "./state.ts";
+import { resetMemoryTypes } from "./system/memory-types.ts";
 
 export interface SavedParts {
   readonly state: CpuState;
@@ -103,6 +104,7 @@ export class SavedState {
     s.set(L.DR7, 0x400);
     s.set(L.FPU_CONTROL, 0x40);
     s.set(L.FPU_EMPTY, 0);
+    resetMemoryTypes(s);
     s.updateMode();
     burst.breakpoints.update();
     burst.retired = 0;

@@ -1,5 +1,6 @@
 import * as L from "../cpu/layout.ts";
 import { type CpuState, Cr0 } from "../cpu/state.ts";
+import { firmwareMemoryTypes } from "../cpu/system/memory-types.ts";
 
 /** A segment register with its hidden part. `attributes` as `CpuState.setSegment` takes them; 0 = unusable. */
 export interface EntrySegment {
@@ -108,7 +109,7 @@ export function realModeEntry(
   };
 }
 
-/** Puts a processor that has just been reset into a guest's entry state. Control registers other than CR0 become 0. */
+/** Puts a processor that has just been reset into a guest's entry state. Control registers other than CR0 become 0; MTRRs are as firmware leaves them. */
 export function applyEntryState(state: CpuState, entry: EntryState): void {
   const { registers: r } = entry;
   [r.eax, r.ecx, r.edx, r.ebx, r.esp, r.ebp, r.esi, r.edi].forEach((value, index) => {
@@ -128,6 +129,7 @@ export function applyEntryState(state: CpuState, entry: EntryState): void {
   state.set(L.IDTR_BASE, entry.idtr.base);
   state.set(L.IDTR_LIMIT, entry.idtr.limit);
   state.set(L.CPL, 0);
+  firmwareMemoryTypes(state);
   state.eflags = entry.eflags;
   state.eip = entry.eip;
   state.updateMode();

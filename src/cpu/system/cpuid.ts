@@ -17,8 +17,10 @@ export const Feature = {
   /** Only where the vcpu has a local APIC, and it is enabled. */
   APIC: 1 << 9,
   SEP: 1 << 11,
+  MTRR: 1 << 12,
   PGE: 1 << 13,
   CMOV: 1 << 15,
+  PAT: 1 << 16,
   PSE36: 1 << 17,
 } as const;
 
@@ -64,10 +66,12 @@ const P6_FEATURES =
   Feature.MSR |
   Feature.CX8 |
   Feature.SEP |
+  Feature.MTRR |
   Feature.PGE |
-  Feature.CMOV;
+  Feature.CMOV |
+  Feature.PAT;
 
-/** A P6-class processor without APIC, MTRR, PAT, MMX, FXSR and SSE. */
+/** A P6-class processor without MMX, FXSR and SSE; with a local APIC where the vcpu has one. */
 class P6Identity implements CpuIdentity {
   readonly features: number;
   readonly extendedFeatures: number;

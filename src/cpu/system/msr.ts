@@ -3,14 +3,15 @@ import { Outcome, Vector } from "../core.ts";
 import { ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
 import { Cr4, Efer } from "../state.ts";
-import { ExtendedFeature } from "./cpuid.ts";
+import { ExtendedFeature, Feature } from "./cpuid.ts";
+import { MEMORY_TYPE_REGISTERS } from "./memory-types.ts";
 import { requireRing0 } from "./operand.ts";
 
 type Words = readonly [low: number, high: number];
 
 interface ModelSpecificRegister {
-  /** Bit of CPUID leaf 1 EDX without which the register does not exist. */
-  readonly feature?: number;
+  /** Bits of CPUID leaf 1 EDX without which the register does not exist. */
+  readonly features?: number;
   /** Bits of CPUID leaf 8000_0001 EDX: the register exists if one of them is offered. */
   readonly extendedFeatures?: number;
   /** Absent: as the features say. */
@@ -21,12 +22,11 @@ interface ModelSpecificRegister {
 }
 
 const ZERO: Words = [0, 0];
-const SEP_FEATURE = 11;
 const APIC_ENABLED = 1 << 11;
 
 function sysenterRegister(at: number): ModelSpecificRegister {
   return {
-    feature: SEP_FEATURE,
+    features: Feature.SEP,
     read: (core) => [core.state.get(at), 0],
     write: (core, low) => core.state.set(at, low),
   };
@@ -44,7 +44,7 @@ function writeEfer(core: Core, low: number, high: number): void {
 
 /**
  * The model-specific registers that exist (Intel SDM vol. 4). Every other index is #GP(0), which is also how software finds that
- * there is no MTRR (FE, 200 and up), no PAT (277) and no machine check (179).
+ * there is no machine check (179).
  */
 const REGISTERS: ReadonlyMap<number, ModelSpecificRegister> = new Map<number, ModelSpecificRegister>([
   // IA32_TIME_STAMP_COUNTER
@@ -72,6 +72,7 @@ const REGISTERS: ReadonlyMap<number, ModelSpecificRegister> = new Map<number, Mo
   [0x174, sysenterRegister(L.SYSENTER)],
   [0x175, sysenterRegister(L.SYSENTER + 4)],
   [0x176, sysenterRegister(L.SYSENTER + 8)],
+  ...MEMORY_TYPE_REGISTERS,
   // IA32_EFER
   [
     0xc0000080,
@@ -81,9 +82,8 @@ const REGISTERS: ReadonlyMap<number, ModelSpecificRegister> = new Map<number, Mo
 
 function find(core: Core, index: number): ModelSpecificRegister {
   const register = REGISTERS.get(index) ?? core.raise(Vector.GP, 0);
-  if (register.feature !== undefined && ((core.cpuid.features >>> register.feature) & 1) === 0) {
-    core.raise(Vector.GP, 0);
-  }
+  const { features } = register;
+  if (features !== undefined && (core.cpuid.features & features) === 0) core.raise(Vector.GP, 0);
   if (register.exists?.(core) === false) core.raise(Vector.GP, 0);
   const { extendedFeatures } = register;
   if (extendedFeatures !== undefined && (core.cpuid.extendedFeatures & extendedFeatures) === 0)
