@@ -20,6 +20,8 @@ export interface VmAddresses {
   readonly rtc: string;
   readonly uart: string;
   readonly kbd: string;
+  /** Only where there are virtio devices. */
+  readonly virtio: string;
   readonly clock: string;
   readonly ports: string;
 }
@@ -37,6 +39,7 @@ export function addressesOf(vmName: string): VmAddresses {
     rtc: `rtc:${vmName}`,
     uart: `uart:${vmName}`,
     kbd: `kbd:${vmName}`,
+    virtio: `virtio:${vmName}`,
     clock: `clock:${vmName}`,
     ports: `ports:${vmName}`,
   };

@@ -26,6 +26,21 @@ export class IoRoutes {
     }
   }
 
+  /** From now on these ports are the actor's. False, and nothing is changed, when somebody has one of them already. */
+  claim(first: number, count: number, actor: string): boolean {
+    if (this.#owners.subarray(first, first + count).some((owner) => owner !== 0)) return false;
+    const known = this.#actors.indexOf(actor);
+    this.#owners.fill(known < 0 ? this.#actors.push(actor) - 1 : known, first, first + count);
+    return true;
+  }
+
+  /** Those of these ports that the actor has claimed are nobody's again. */
+  release(first: number, count: number, actor: string): void {
+    const index = this.#actors.indexOf(actor);
+    for (let port = first; port < first + count; port++)
+      if (this.#owners[port] === index) this.#owners[port] = 0;
+  }
+
   actorAt(port: number): string {
     return this.#actors[this.#owners[port & 0xffff] as number] as string;
   }

@@ -34,10 +34,14 @@ export class MmioRoutes {
 
   /** @throws MmioOverlapError */
   add(range: MmioRange): void {
-    for (const other of this.#ranges)
-      if (range.first < other.first + other.sizeBytes && other.first < range.first + range.sizeBytes)
-        throw new MmioOverlapError(other, range);
+    const other = this.#overlapping(range);
+    if (other !== undefined) throw new MmioOverlapError(other, range);
     this.#ranges.push(range);
+  }
+
+  /** Whether nobody claims any of it. */
+  isFree(range: MmioRange): boolean {
+    return this.#overlapping(range) === undefined;
   }
 
   remove(range: MmioRange): void {
@@ -49,5 +53,11 @@ export class MmioRoutes {
     for (const range of this.#ranges)
       if (gpa >= range.first && gpa < range.first + range.sizeBytes) return range.actor;
     return this.#others;
+  }
+
+  #overlapping({ first, sizeBytes }: MmioRange): MmioRange | undefined {
+    return this.#ranges.find(
+      (other) => first < other.first + other.sizeBytes && other.first < first + sizeBytes,
+    );
   }
 }

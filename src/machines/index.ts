@@ -13,6 +13,7 @@ import { shadowManagerChart } from "./shadow-manager.ts";
 import { switcherChart } from "./switcher.ts";
 import { timerChart } from "./timer.ts";
 import { uartChart } from "./uart.ts";
+import { virtioChart } from "./virtio.ts";
 import { virtualClockChart } from "./virtual-clock.ts";
 import { vmChart } from "./vm.ts";
 
@@ -32,6 +33,7 @@ export const ALL_CHARTS: Readonly<Record<string, AnyStateMachine>> = {
   rtc: rtcChart,
   uart: uartChart,
   kbd: keyboardControllerChart,
+  virtio: virtioChart,
   clock: virtualClockChart,
   ports: portsChart,
 };
@@ -51,6 +53,7 @@ export {
   switcherChart,
   timerChart,
   uartChart,
+  virtioChart,
   virtualClockChart,
   vmChart,
 };

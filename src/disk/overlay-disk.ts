@@ -1,0 +1,34 @@
+import { type Disk, SECTOR_BYTES } from "./disk.ts";
+
+/** What is written stays in memory, and is seen instead of the disk below, which never changes. */
+export class OverlayDisk implements Disk {
+  readonly sectors: number;
+  readonly #below: Disk;
+  readonly #written = new Map<number, Uint8Array>();
+
+  constructor(below: Disk) {
+    this.#below = below;
+    this.sectors = below.sectors;
+  }
+
+  /** Sectors that have been written. */
+  get writtenSectors(): number {
+    return this.#written.size;
+  }
+
+  read(sector: number, count: number): Uint8Array {
+    const bytes = this.#below.read(sector, count);
+    for (let n = 0; n < count; n++) {
+      const own = this.#written.get(sector + n);
+      if (own !== undefined) bytes.set(own, n * SECTOR_BYTES);
+    }
+    return bytes;
+  }
+
+  write(sector: number, bytes: Uint8Array): void {
+    for (let n = 0; n * SECTOR_BYTES < bytes.length; n++)
+      this.#written.set(sector + n, bytes.slice(n * SECTOR_BYTES, (n + 1) * SECTOR_BYTES));
+  }
+
+  flush(): void {}
+}
