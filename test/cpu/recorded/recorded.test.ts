@@ -1,41 +1,20 @@
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { describeCase, differences } from "./compare.ts";
 import { testedElsewhere } from "./elsewhere.ts";
-import { fixtureOf, recordedCases } from "./fixtures.ts";
-import { FORMS, type Form, groupOf } from "./forms.ts";
+import { fixtureOf } from "./fixtures.ts";
+import { FORMS } from "./forms.ts";
+import { recordedDifferences, recordedGroups } from "./recorded-differences.ts";
 import { Replay } from "./replay.ts";
 import { RECORDED_FORMS } from "./selection.ts";
 
-const MOST_TOLD = 3;
+/** Here one case of so many is tried; recorded.long.test.ts, and so `npm run test:cpu`, tries all. */
+const STRIDE = 4;
 const replay = new Replay();
-
-/** The first differences between what was recorded of a form and what the engine does. */
-function differencesOf(form: Form): string[] {
-  const fixture = fixtureOf(form);
-  if (!fixture) return [`${form.name}: nothing is recorded; run "npm run record:cpu -- --missing"`];
-  const { cases, outcomes } = recordedCases(form, fixture);
-  const found: string[] = [];
-  for (const [n, one] of cases.entries()) {
-    const differ = differences(
-      form,
-      one,
-      outcomes[n] as (typeof outcomes)[0],
-      replay.run(one),
-      fixture.record.oracle,
-    );
-    if (differ.length > 0) found.push([describeCase(form, n, one), ...differ].join("\n    "));
-    if (found.length === MOST_TOLD) break;
-  }
-  return found;
-}
-
-const groups = new Map<string, Form[]>();
-for (const form of RECORDED_FORMS) groups.set(groupOf(form), [...(groups.get(groupOf(form)) ?? []), form]);
+const groups = recordedGroups();
 
 describe("the engine does what was recorded", () => {
   test.each([...groups.keys()].sort())("opcode %s", (group) => {
-    const found = (groups.get(group) ?? []).flatMap(differencesOf);
+    const found = (groups.get(group) ?? []).flatMap((form) => recordedDifferences(form, replay, STRIDE));
     expect(found.length, found.join("\n\n")).toBe(0);
   });
 });

@@ -1,0 +1,36 @@
+import { describe, expect, it } from "vitest";
+import { Fuzzer, PLACES, placeName } from "./program.ts";
+
+/** A slice with fixed seeds. More: `npm run fuzz -- --instructions 200e6 --seed 1` (docs/fuzzing.md). */
+
+const SEED = 20_000;
+const PROGRAMS = 4;
+const MOST_INSTRUCTIONS = 3000;
+
+const fuzzer = new Fuzzer(MOST_INSTRUCTIONS);
+
+const exits = new Set<string>();
+
+describe("random programs neither break out nor break down, and do the same at any pace", () => {
+  it.each(PLACES.map((place, number) => ({ place, number, name: placeName(place) })))(
+    "$name",
+    ({ place, number }) => {
+      for (let n = 0; n < PROGRAMS; n++) {
+        const seed = SEED + number * PROGRAMS + n;
+        const whole = fuzzer.run(seed, place, "whole");
+        for (const reason of whole.exits.keys()) exits.add(reason);
+        const again = fuzzer.run(seed, place, n % 3 === 0 ? "whole" : n % 3 === 1 ? "steps" : "pieces");
+        expect([again.hash, again.stuck, again.instructions], `seed ${seed}`).toEqual([
+          whole.hash,
+          whole.stuck,
+          whole.instructions,
+        ]);
+      }
+      fuzzer.checkMonitorMemory();
+    },
+  );
+
+  it("by way of most kinds of exits", () => {
+    expect(exits.size).toBeGreaterThan(6);
+  });
+});
