@@ -265,7 +265,9 @@ function immediates(form: Form, random: Random): number[] {
         if (line.count === "zero") put(random.pick([0, 0x20, 0x40, 0xe0]), 1);
         else if (line.count === "nonzero") put(value % 32 === 0 ? 1 : value, 1);
         else if (line.mnemonic === "int") put(random.pick([3, 4, 5, 0x0d, 0x21, 0x60, 0xff]), 1);
-        else if (line.mnemonic === "enter") put(random.below(3) ? random.below(4) : random.below(256), 1);
+        // Nesting counts modulo 32; deeper than 3, frame pointers would come from outside the window.
+        else if (line.mnemonic === "enter")
+          put(random.below(4) | (random.below(3) ? 0 : random.below(8) << 5), 1);
         else put(value, 1);
         break;
       case "Iw":
