@@ -158,9 +158,11 @@ export class LocalApic implements AlarmedDevice {
     return this.#passesExtInt() || this.#deliverable() !== NO_VECTOR;
   }
 
-  /** The pin of the 8259 pair changes. */
+  /** The pin of the 8259 pair, which is LINT0, changes. In the modes fixed and NMI its rise is the interrupt. */
   setExtInt(level: boolean): void {
+    const rises = level && !this.state.extInt;
     this.state.extInt = level;
+    if (rises) this.#deliverLocal(Reg.lvtLint0);
   }
 
   /**

@@ -197,3 +197,34 @@ test("registers as they are at power-on; what is not there reads 0 and is an err
   apic.write(0x280, 0);
   expect(apic.read(0x280)).toBe(1 << 7);
 });
+
+/** Intel SDM vol. 3, 10.5.1: the delivery modes of LINT0. */
+describe("LINT0", () => {
+  test("fixed: each rise of the pin is one interrupt with the entry's vector", () => {
+    const { apic } = bed();
+    apic.write(0x350, 0x45);
+    apic.setExtInt(true);
+    apic.setExtInt(true);
+    expect([apic.intr, apic.acknowledge()]).toEqual([true, 0x45]);
+    apic.write(0xb0, 0);
+    expect(apic.intr).toBe(false);
+    apic.setExtInt(false);
+    apic.setExtInt(true);
+    expect([apic.intr, apic.acknowledge()]).toEqual([true, 0x45]);
+  });
+  test("NMI: each rise is a non-maskable interrupt, and no request", () => {
+    const { apic, nmis } = bed();
+    apic.write(0x350, 0x400);
+    apic.setExtInt(true);
+    expect([nmis(), apic.intr]).toEqual([1, false]);
+  });
+  test("masked: a rise is lost; ExtINT: nothing but the pin's level counts", () => {
+    const { apic, nmis } = bed();
+    apic.write(0x350, 0x10045);
+    apic.setExtInt(true);
+    apic.write(0x350, 0x45);
+    expect(apic.intr).toBe(false);
+    apic.write(0x350, 0x700);
+    expect([apic.intr, apic.acknowledge(), nmis()]).toEqual([true, "extInt", 0]);
+  });
+});
