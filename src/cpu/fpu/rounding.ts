@@ -4,6 +4,16 @@ import { BIAS, EXPONENT, type Float80, INTEGER_BIT, SIGN, set } from "./float80.
 /** Significand bits of the three precision-control settings and of the memory formats. */
 export type Precision = 24 | 53 | 64;
 
+/**
+ * A format narrower than 80 bits, with exponents of its own. `infinity`: its largest biased exponent; `rebias`: 16383 less its bias.
+ * An unmasked overflow or underflow leaves nothing to store, only flags (PE: inexact even with unbounded exponents). A result is left with an 80-bit exponent all the same: `rebias` plus that of the target, the integer bit clear in a denormal.
+ */
+export interface Target {
+  readonly precision: Precision;
+  readonly infinity: number;
+  readonly rebias: number;
+}
+
 /** What the control word demands of one operation, and the exceptions that the operation met (status-word bits, C1 = rounded up). */
 export class Environment {
   rounding: Rounding = Rounding.nearest;
@@ -11,6 +21,10 @@ export class Environment {
   /** Exception masks: 1 = masked. */
   masks = 0x3f;
   flags = 0;
+  /** The narrower format that results are rounded to; null: the 80-bit one. Never set by the x87 unit. */
+  target: Target | null = null;
+  /** The last result rounded to a target was tiny. */
+  tiny = false;
 
   /** Prepares for one operation under a control word. */
   begin(control: number): void {
@@ -112,7 +126,7 @@ export function shiftRightJam(hi: number, lo: number, ext: number, count: number
 }
 
 /** Result of `roundToRange`: biased exponent in the target's bias and the (left-aligned) significand. */
-export const rounded = { exp: 0, hi: 0, lo: 0 };
+export const rounded = { exp: 0, hi: 0, lo: 0, tiny: false };
 
 /**
  * Rounds a normalised significand to `precision` bits within exponents 1..infinity-1 (biased for the target format), with
@@ -133,6 +147,7 @@ export function roundToRange(
 ): void {
   roundSignificand(env.rounding, precision, sign, hi, lo, ext);
   let result = carried ? exp + 1 : exp;
+  rounded.tiny = result <= 0;
   if (result >= infinity) {
     if ((env.masks & OE) === 0) {
       env.flags |= OE;
@@ -203,8 +218,28 @@ export function roundPack(
   precision: Precision,
   out: Float80,
 ): void {
+  if (env.target !== null) {
+    roundToTarget(env, env.target, sign, exp, hi, lo, ext, out);
+    return;
+  }
   roundToRange(env, sign, exp, hi, lo, ext, precision, EXPONENT, WRAP);
   set(out, (sign ? SIGN : 0) | rounded.exp, rounded.hi, rounded.lo);
+}
+
+function roundToTarget(
+  env: Environment,
+  { precision, infinity, rebias }: Target,
+  sign: number,
+  exp: number,
+  hi: number,
+  lo: number,
+  ext: number,
+  out: Float80,
+): void {
+  roundToRange(env, sign, exp - rebias, hi, lo, ext, precision, infinity, WRAP);
+  env.tiny = rounded.tiny;
+  const wide = rounded.exp === infinity ? EXPONENT : rounded.exp + rebias;
+  set(out, (sign ? SIGN : 0) | wide, rounded.hi, rounded.lo);
 }
 
 /** Like `roundPack` at 64 bits, for a significand with any number of leading zeros (not zero); `exp` is that of bit 63. */
