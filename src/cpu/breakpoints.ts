@@ -72,6 +72,11 @@ export class Breakpoints {
     return false;
   }
 
+  /** There is one on data in the page of `linear`. */
+  hasDataIn(linear: number): boolean {
+    return (~this.rightsIn(linear) & (READS | WRITES)) !== 0;
+  }
+
   /** Those that an access to memory meets. */
   onData(linear: number, size: number, write: boolean): number {
     let hits = 0;

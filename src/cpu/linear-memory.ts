@@ -177,7 +177,8 @@ export class CpuMemory implements LinearMemory {
   }
 
   direct(linear: number, write: boolean, supervisor: boolean): number {
-    if (this.guarded) return -1;
+    if (this.guarded && (this.u32[L.TLB_PRIV >> 2] === L.TLB_ALIGNED || this.breakpoints.hasDataIn(linear)))
+      return -1;
     this.implicit = supervisor;
     const user = !supervisor && this.userMode;
     const host = this.translate(linear >>> 0, write ? 1 : 0, user);
