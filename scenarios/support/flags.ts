@@ -4,6 +4,7 @@ import type { MessageFamily } from "../../src/bus/messages/index.ts";
 import { PAGER_NAMES, type PagerName } from "../../src/mmu/pager.ts";
 import { type FloodPolicy, type KvmOptions, MINIMUM_BUDGET } from "../../src/mmu/shadow/kvm/options.ts";
 import { PTE_LIST_KINDS } from "../../src/mmu/shadow/kvm/pte-lists.ts";
+import { MOST_CPUS } from "../../src/switch/vcpu-set.ts";
 import type { VmOptions } from "../../src/vm/options.ts";
 
 /** The command line is wrong. The message is one line; the scenario exits with code 2. */
@@ -64,6 +65,11 @@ export const COMMON_FLAGS = {
     value: "on|off",
     help: "local APIC, I/O APIC and the firmware's tables for them (default: on)",
   },
+  cpus: {
+    type: "string",
+    value: "N",
+    help: `processors of the guest, 1 to ${MOST_CPUS}; more than one need --apic on (default: 1)`,
+  },
   memory: {
     type: "string",
     value: "MIB",
@@ -95,6 +101,7 @@ export interface CommonSettings {
   readonly kvm: KvmOptions;
   readonly memoryMiB: number;
   readonly apic: boolean;
+  readonly cpus: number;
   readonly maxInstructions: number;
   /** undefined: no trace; empty: every family. */
   readonly trace: readonly string[] | undefined;
@@ -192,6 +199,7 @@ function commonSettings(values: Readonly<Record<string, unknown>>): CommonSettin
     kvm: kvmOptions(text),
     memoryMiB: memoryOf(text("memory")),
     apic: oneOf("apic", text("apic") ?? "on", ["on", "off"]) === "on",
+    cpus: cpusOf(text("cpus")),
     maxInstructions: limit === undefined ? Number.POSITIVE_INFINITY : countOf("max-instructions", limit),
     trace: familiesOf(text("trace")),
     inspect: inspect === undefined ? undefined : portOf(inspect),
@@ -215,10 +223,12 @@ export function countOf(flag: string, text: string): number {
 
 /** What a vm is created with, as the flags say. */
 export function vmSettings(
-  settings: Pick<CommonSettings, "pager" | "kvm" | "memoryMiB" | "apic">,
-): Pick<VmOptions, "pager" | "kvm" | "memoryMiB" | "apic"> {
-  const { pager, kvm, memoryMiB, apic } = settings;
-  return { pager, kvm, memoryMiB, apic };
+  settings: Pick<CommonSettings, "pager" | "kvm" | "memoryMiB" | "apic" | "cpus">,
+): Pick<VmOptions, "pager" | "kvm" | "memoryMiB" | "apic" | "cpus"> {
+  const { pager, kvm, memoryMiB, apic, cpus } = settings;
+  if (cpus > 1 && !apic)
+    throw new UsageError("--cpus above 1 needs --apic on: processors start each other by it");
+  return { pager, kvm, memoryMiB, apic, cpus };
 }
 
 function kvmOptions(text: (name: string) => string | undefined): KvmOptions {
@@ -256,6 +266,7 @@ const FAMILIES: Readonly<Record<MessageFamily, true>> = {
   dirty: true,
   host: true,
   intr: true,
+  ipi: true,
   io: true,
   irq: true,
   mmio: true,
@@ -272,6 +283,13 @@ function familiesOf(text: string | undefined): readonly string[] | undefined {
     ?.split(",")
     .filter((family) => family !== "")
     .map((family) => oneOf("trace", family, Object.keys(FAMILIES)));
+}
+
+function cpusOf(text: string | undefined): number {
+  if (text === undefined) return 1;
+  const count = countOf("cpus", text);
+  if (count > MOST_CPUS) throw new UsageError(`--cpus takes 1 to ${MOST_CPUS}, not "${text}"`);
+  return count;
 }
 
 function memoryOf(text: string | undefined): number {

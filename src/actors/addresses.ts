@@ -45,6 +45,11 @@ export function addressesOf(vmName: string): VmAddresses {
   };
 }
 
+/** The actor of the local APIC with that id. */
+export function apicAddress({ apic }: VmAddresses, id: number): string {
+  return id === 0 ? apic : apic.replace(":", `${id}:`);
+}
+
 /** The vm that an actor belongs to, undefined for the machine's own. */
 export function vmOf(address: string): string | undefined {
   const colon = address.indexOf(":");

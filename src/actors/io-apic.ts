@@ -1,23 +1,20 @@
 import type { ApicEoi, IrqAssert, IrqDeassert, MmioRead, MmioWrite } from "../bus/messages/index.ts";
 import { IoApic, pinOfLine } from "../devices/io-apic.ts";
-import type { LocalApic } from "../devices/local-apic.ts";
 import { ioApicChart } from "../machines/io-apic.ts";
 import type { VmAddresses } from "./addresses.ts";
+import type { ApicBus } from "./apic-bus.ts";
 import { readWord, writeWord } from "./mmio-words.ts";
 import type { Stage } from "./stage.ts";
 
 const OFFSET_MASK = 0xff;
 
-/** The I/O APIC of one vm as an actor; `apic` is the local APIC that it can send to. Returns the model. */
-export function addIoApic(
-  stage: Stage,
-  parts: { addresses: VmAddresses; id: number; apic: LocalApic },
-): IoApic {
-  const { addresses, apic } = parts;
+/** The I/O APIC of one vm as an actor; `bus` leads to the local APICs. Returns the model. */
+export function addIoApic(stage: Stage, parts: { addresses: VmAddresses; id: number; bus: ApicBus }): IoApic {
+  const { addresses, bus } = parts;
   let model: IoApic | undefined;
   stage.add(addresses.ioapic, ioApicChart, (self) => {
     const ioapic = new IoApic(parts.id, (message, to) => {
-      if (apic.matches(to)) self.post(addresses.apic, { type: "apic.deliver", ...message });
+      for (const target of bus.targets(message, to)) self.post(target, { type: "apic.deliver", ...message });
     });
     model = ioapic;
     return {

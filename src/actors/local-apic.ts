@@ -1,7 +1,8 @@
 import type { ApicDeliver, MmioRead, MmioWrite } from "../bus/messages/index.ts";
 import { LocalApic } from "../devices/local-apic.ts";
 import { localApicChart } from "../machines/local-apic.ts";
-import { SWITCHER } from "./addresses.ts";
+import { apicAddress, SWITCHER } from "./addresses.ts";
+import type { ApicBus } from "./apic-bus.ts";
 import { alarmAction, ClockMessages, type DeviceParts } from "./device-ports.ts";
 import { readWord, writeWord } from "./mmio-words.ts";
 import type { Stage } from "./stage.ts";
@@ -9,22 +10,31 @@ import type { Stage } from "./stage.ts";
 /** Of the page at its base. */
 const OFFSET_MASK = 0xfff;
 
+export interface LocalApicParts extends DeviceParts {
+  /** Of the vcpu within its vm; 0 is the bootstrap processor. */
+  readonly id: number;
+  readonly bus: ApicBus;
+}
+
 /** The local APIC of one vcpu as an actor. Returns the model. */
-export function addLocalApic(stage: Stage, parts: DeviceParts): LocalApic {
-  const { addresses, vcpu, time } = parts;
+export function addLocalApic(stage: Stage, parts: LocalApicParts): LocalApic {
+  const { addresses, vcpu, time, id, bus } = parts;
   let model: LocalApic | undefined;
-  stage.add(addresses.apic, localApicChart, (self) => {
+  const address = apicAddress(addresses, id);
+  stage.add(address, localApicChart, (self) => {
     const clock = new ClockMessages(self, addresses.clock, time);
-    const apic = new LocalApic(0, clock, {
+    const apic = new LocalApic(id, clock, {
       send: (message, to) => {
-        // One processor: it is the only target that there may be.
-        const isFor = to.shorthand === "none" ? apic.matches(to) : to.shorthand !== "others";
-        if (isFor) self.post(addresses.apic, { type: "apic.deliver", ...message });
+        for (const target of bus.targets(message, to, apic))
+          self.post(target, { type: "apic.deliver", ...message });
       },
       ended: (vector) => self.post(addresses.ioapic, { type: "apic.eoi", vector }),
       nmi: () => self.post(SWITCHER, { type: "intr.nmi", vcpu }),
+      init: () => self.post(SWITCHER, { type: "ipi.init", vcpu }),
+      startup: (vector) => self.post(SWITCHER, { type: "ipi.startup", vcpu, vector }),
     });
     model = apic;
+    bus.attach(apic, address);
     return {
       guards: { mustInterrupt: () => apic.intr, needNotInterrupt: () => !apic.intr },
       actions: {

@@ -18,6 +18,7 @@ import type { Stage } from "./stage.ts";
 
 export interface MmuParts {
   readonly addresses: VmAddresses;
+  /** Whose access or change is being looked into. */
   readonly vcpu: number;
   readonly walker: GuestWalker;
   readonly paging: GuestPaging;
@@ -32,9 +33,9 @@ export interface MmuParts {
   readonly reflected?: () => void;
 }
 
-/** The MMU of one vcpu as an actor: walks the guest's tables, and asks the shadow or a device to act. */
+/** The MMU of a vm, for the vcpu whose turn it is, as an actor: walks the guest's tables, and asks the shadow or a device to act. */
 export function addMmu(stage: Stage, parts: MmuParts) {
-  const { addresses, vcpu, walker, paging, memory } = parts;
+  const { addresses, walker, paging, memory } = parts;
   const deviceAt = parts.deviceAt ?? (() => addresses.ports);
   const access: { -readonly [K in keyof Required<GuestAccess>]: GuestAccess[K] } = {
     gva: 0 as Gva,
@@ -82,7 +83,7 @@ export function addMmu(stage: Stage, parts: MmuParts) {
         parts.reflected?.();
         self.post(SWITCHER, {
           type: "trap.inject",
-          vcpu,
+          vcpu: parts.vcpu,
           vector: Vector.PF,
           kind: "exception",
           errorCode,
@@ -98,7 +99,7 @@ export function addMmu(stage: Stage, parts: MmuParts) {
           walk: walk as GuestWalk & { kind: "mapped" },
         });
       },
-      resolve: () => self.post(SWITCHER, { type: "mmu.resolved", vcpu }),
+      resolve: () => self.post(SWITCHER, { type: "mmu.resolved", vcpu: parts.vcpu }),
       locate: ({ event }) => {
         ({ gpa, why } = event as ShadowEmulate);
       },
@@ -117,28 +118,32 @@ export function addMmu(stage: Stage, parts: MmuParts) {
       },
       askStore: () =>
         self.post(addresses.shadow, { type: "shadow.write", gpa, bytes: tried.size, value: tried.value }),
-      answerStore: () => self.post(SWITCHER, { type: "mmu.emulated", vcpu, value: 0 }),
+      answerStore: () => self.post(SWITCHER, { type: "mmu.emulated", vcpu: parts.vcpu, value: 0 }),
       answerRead: () =>
-        self.post(SWITCHER, { type: "mmu.emulated", vcpu, value: readMemory(memory, gpa, tried.size) }),
-      answerProbe: () => self.post(SWITCHER, { type: "mmu.emulated", vcpu, value: 0 }),
+        self.post(SWITCHER, {
+          type: "mmu.emulated",
+          vcpu: parts.vcpu,
+          value: readMemory(memory, gpa, tried.size),
+        }),
+      answerProbe: () => self.post(SWITCHER, { type: "mmu.emulated", vcpu: parts.vcpu, value: 0 }),
       // What nobody answers reads as ones, and FF FF is no instruction.
       refuseFetch: () =>
         self.post(SWITCHER, {
           type: "trap.inject",
-          vcpu,
+          vcpu: parts.vcpu,
           vector: Vector.UD,
           kind: "exception",
           errorCode: -1,
         }),
       emulate: ({ event }) => {
         const value = event.type === "mmio.data" ? (event as MmioData).value : 0;
-        self.post(SWITCHER, { type: "mmu.emulated", vcpu, value });
+        self.post(SWITCHER, { type: "mmu.emulated", vcpu: parts.vcpu, value });
       },
       flushShadow: ({ event }) =>
         self.post(parts.contextActor, { type: "shadow.cr", change: (event as MmuContext).change }),
       invalidateShadow: ({ event }) =>
         self.post(addresses.shadow, { type: "shadow.invlpg", gva: (event as MmuInvlpg).gva }),
-      confirm: () => self.post(SWITCHER, { type: "mmu.updated", vcpu }),
+      confirm: () => self.post(SWITCHER, { type: "mmu.updated", vcpu: parts.vcpu }),
     },
   }));
 }

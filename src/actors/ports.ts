@@ -16,6 +16,8 @@ import type { Stage } from "./stage.ts";
 export interface PortsParts extends DeviceParts {
   /** Guest-physical memory, as fw_cfg tells it. */
   readonly memoryBytes: number;
+  /** Processors, as fw_cfg tells them. Default 1. */
+  readonly cpus?: number;
   /** There is a VGA adapter in text mode. */
   readonly vga: boolean;
 }
@@ -49,7 +51,7 @@ export function addPorts(stage: Stage, parts: PortsParts): PortsModels {
     );
     const debugExit = new DebugExit((code) => self.post(addresses.vm, { type: "vm.exit", code }));
     const unassigned = new UnassignedPorts();
-    const fwCfg = new FwCfg({ memoryBytes: parts.memoryBytes, cpus: 1 });
+    const fwCfg = new FwCfg({ memoryBytes: parts.memoryBytes, cpus: parts.cpus ?? 1 });
     const vga = parts.vga ? new VgaText(time) : undefined;
     models = { pci, postCode, acpiPm, debugConsole, debugExit, fwCfg, unassigned, ...(vga && { vga }) };
     const map = new PortMap(devicesOf(models), unassigned);

@@ -8,6 +8,7 @@ import type {
   InvlpgExit,
   IoData,
   IoExit,
+  IpiStartup,
   Message,
   MmioExit,
   MmuEmulated,
@@ -100,7 +101,8 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
       }
     };
     const wake = (woken: Vcpu) => {
-      if (!woken.asleep) return;
+      if (woken !== vcpu && woken.set === vcpu?.set) queue.shortenSlice(vcpu);
+      if (!woken.asleep || woken.awaitsStartup) return;
       woken.asleep = false;
       self.post(addressesOf(woken.name).vm, { type: "sched.awake", vcpu: woken.index });
     };
@@ -110,6 +112,7 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
     const inject = (trap: TrapInject) => {
       vcpu.injecting = true;
       vcpu.halted = false;
+      vcpu.deaf = false;
       self.post(CPU, trap);
     };
 
@@ -121,6 +124,12 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
         canInjectNmi: () =>
           vcpu.nmiPending && !vcpu.injecting && processor.nmiReady && processor.pending === undefined,
         isHalted: () => vcpu.halted,
+        mustReset: () => vcpu.resetPending,
+        answersLoaded: ({ event }) => concerned(event as Concerning).set === vcpu?.set,
+        wakesSibling: ({ event }) => {
+          const woken = concerned(event as Concerning);
+          return woken !== vcpu && woken.set === vcpu.set && vcpu.halted;
+        },
         concernsLoaded: ({ event }) => (event as Concerning).vcpu === vcpu?.index,
         canInterruptLoaded: ({ event }) =>
           (event as Concerning).vcpu === vcpu.index &&
@@ -147,10 +156,12 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
         isMmio: ({ event }) => (event as CpuExit).reason === "mmio",
         isLimit: ({ event }) => (event as CpuExit).reason === "budget" && vcpu.limitReached,
         isAlarm: ({ event }) => (event as CpuExit).reason === "budget" && vcpu.alarmDue,
-        isDeadHalt: ({ event }) => (event as CpuExit).reason === "hlt" && !(event as HltExit).interruptible,
+        isDeadHalt: ({ event }) =>
+          (event as CpuExit).reason === "hlt" &&
+          !(event as HltExit).interruptible &&
+          !vcpu.set.othersLive(vcpu),
         isHlt: ({ event }) => (event as CpuExit).reason === "hlt",
-        isAsleep: ({ event }) =>
-          (event as CpuExit).reason === "asleep" && !vcpu.interruptPending && !vcpu.nmiPending,
+        isAsleep: ({ event }) => (event as CpuExit).reason === "asleep" && !vcpu.set.hasWork,
         isTripleFault: ({ event }) => (event as CpuExit).reason === "tripleFault",
         causesTripleFault: ({ event }) =>
           (event as TrapInject).vcpu === vcpu.index &&
@@ -165,6 +176,9 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
             if (worldSwitch.loaded === vcpu) return;
             const before = worldSwitch.load(vcpu);
             self.announce({ type: "sched.switched", from: before?.index ?? -1, to: vcpu.index });
+            const last = vcpu.set.active;
+            vcpu.set.active = vcpu;
+            if (last !== vcpu && last !== undefined) vcpu.set.onTurn();
           });
         },
         yieldCpu: () => {
@@ -198,6 +212,31 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           woken.nmiPending = true;
           wake(woken);
         },
+        init: ({ event }) => {
+          const target = concerned(event as Concerning);
+          target.resetPending = true;
+          target.startupVector = -1;
+          target.awaitsStartup = target.number !== 0;
+          target.halted = false;
+          target.deaf = false;
+          target.interruptPending = false;
+          target.nmiPending = false;
+          wake(target);
+        },
+        startup: ({ event }) => {
+          const { vector } = event as IpiStartup;
+          const target = concerned(event as Concerning);
+          if (!target.awaitsStartup) return;
+          target.awaitsStartup = false;
+          target.resetPending = true;
+          target.startupVector = vector;
+          wake(target);
+        },
+        reset: () => {
+          vcpu.resetPending = false;
+          onProcessor(() => processor.init(vcpu.startupVector));
+        },
+        askMmuReset: () => self.post(wiring.addresses.mmu, { type: "mmu.context", change: "cr0" }),
         injectNmi: () => {
           vcpu.nmiPending = false;
           inject({ type: "trap.inject", vcpu: vcpu.index, vector: Vector.NMI, kind: "nmi", errorCode: -1 });
@@ -256,8 +295,9 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
         },
         advanceClock: () =>
           self.post(wiring.addresses.clock, { type: "clock.advance", nowNs: vcpu.time.nowNs() }),
-        markHalted: () => {
+        markHalted: ({ event }) => {
           vcpu.halted = true;
+          vcpu.deaf = !(event as HltExit).interruptible;
           // Whoever has work comes first; the jump to the next alarm can wait for the next turn.
           vcpu.sliceEnd = vcpu.retired;
         },

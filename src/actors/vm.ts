@@ -15,7 +15,8 @@ export interface VmEnding {
 
 export interface VmParts {
   readonly addresses: VmAddresses;
-  readonly vcpu: number;
+  /** Of the vm, on the machine. */
+  readonly vcpus: readonly number[];
   /** The vcpu is about to be handed to the Switcher for the first time. */
   readonly started: () => void;
   /** The supervisor has decided: nothing more will run; resources are still held. */
@@ -28,17 +29,28 @@ export interface VmParts {
 
 /** The supervisor of one vm as an actor. */
 export function addVm(stage: Stage, parts: VmParts) {
-  const { addresses, vcpu } = parts;
+  const { addresses, vcpus } = parts;
+  /** Whose answer to the last suspension or removal is awaited. */
+  let awaited = 0;
   let status: VmEnd = "killed";
   let reason = "";
   return stage.add(addresses.vm, vmChart, (self) => ({
+    guards: { isLastAnswer: () => awaited === 1 },
     actions: {
       start: () => {
         parts.started();
-        self.post(SWITCHER, { type: "sched.ready", vcpu });
+        for (const vcpu of vcpus) self.post(SWITCHER, { type: "sched.ready", vcpu });
       },
-      suspend: () => self.post(SWITCHER, { type: "sched.suspend", vcpu }),
-      resume: () => self.post(SWITCHER, { type: "sched.ready", vcpu }),
+      suspend: () => {
+        awaited = vcpus.length;
+        for (const vcpu of vcpus) self.post(SWITCHER, { type: "sched.suspend", vcpu });
+      },
+      countAnswer: () => {
+        awaited--;
+      },
+      resume: () => {
+        for (const vcpu of vcpus) self.post(SWITCHER, { type: "sched.ready", vcpu });
+      },
       retire: ({ event }) => {
         let error: unknown;
         let code: number | undefined;
@@ -70,7 +82,8 @@ export function addVm(stage: Stage, parts: VmParts) {
             reason = (event as VmKill).reason;
         }
         parts.retired({ status, reason, error, ...(code !== undefined && { exitCode: code }) });
-        self.post(SWITCHER, { type: "sched.remove", vcpu });
+        awaited = vcpus.length;
+        for (const vcpu of vcpus) self.post(SWITCHER, { type: "sched.remove", vcpu });
       },
       release: () => {
         parts.release();

@@ -283,6 +283,11 @@ export class Cpu implements Processor {
     this.tlb.flushAll();
   }
 
+  init(vector: number): void {
+    this.saved.init(vector);
+    this.tlb.flushAll();
+  }
+
   reset(): void {
     this.saved.reset();
     this.tlb.flushAll();

@@ -66,6 +66,11 @@ export interface Processor {
   /** World switch: the register file, STATE_SIZE bytes, plus what is not in memory. */
   saveState(into: Uint8Array): void;
   loadState(from: Uint8Array): void;
+  /**
+   * INIT, and the start-up message after it: registers as after power-on but for the FPU's, MSRs, CD and NW of CR0, the time-stamp counter and
+   * the count of retired instructions. Begins in real mode at the page `vector` (0 to 255); with -1 at the reset vector.
+   */
+  init(vector: number): void;
   /** Power-on state at F000:FFF0. */
   reset(): void;
 }

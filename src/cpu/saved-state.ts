@@ -3,7 +3,7 @@ import type { CoreServices } from "./core-services.ts";
 import type { EventQueue } from "./event-queue.ts";
 import * as L from "./layout.ts";
 import type { InjectedEvent } from "./processor.ts";
-import type { CpuState } from "./state.ts";
+import { type CpuState, Cr0 } from "./state.ts";
 import { resetMemoryTypes } from "./system/memory-types.ts";
 
 export interface SavedParts {
@@ -18,6 +18,17 @@ const KINDS: readonly InjectedEvent["kind"][] = ["external", "exception", "nmi"]
 /** Bits of the first word of PENDING, above the kind. */
 const HAS_ERROR_CODE = 16;
 const HAS_CR2 = 32;
+
+/** Of the register file, from and to: general registers, control registers but for MSRs, debug registers, tables, what is pending. */
+const CLEARED_BY_INIT: readonly (readonly [from: number, to: number])[] = [
+  [L.GPR, L.ZERO],
+  [L.CPL, L.CPL + 4],
+  [L.SHADOW, L.SHADOW + 4],
+  [L.SEG, L.APIC_BASE],
+  [L.DR0, L.SYSENTER],
+  [L.PDPTE, L.PDPTE + 32],
+  [L.TASK, L.TASK + 8],
+];
 
 /** World switch and reset: the register file, and what the parts of the CPU keep outside of it. */
 export class SavedState {
@@ -86,15 +97,38 @@ export class SavedState {
   /** Power-on state at F000:FFF0 (Intel SDM vol. 3, table 10-1). */
   reset(): void {
     const { state: s, burst } = this;
-    const { controls } = burst;
     s.u8.fill(0, 0, L.STATE_SIZE);
-    s.set(L.CONTROLS, controls);
+    s.set(L.FPU_CONTROL, 0x40);
+    s.set(L.FPU_EMPTY, 0);
+    resetMemoryTypes(s);
+    this.begin(Cr0.CD | Cr0.NW);
+    burst.retired = 0;
+    this.core.tscOffset = 0n;
+  }
+
+  /** What INIT makes of the registers (the same table), and where the start-up message then begins; -1: none has come. */
+  init(vector: number): void {
+    const { state: s } = this;
+    const cacheControl = s.get(L.CR0) & (Cr0.CD | Cr0.NW);
+    for (const [from, to] of CLEARED_BY_INIT) s.u8.fill(0, from, to);
+    this.burst.settle();
+    this.begin(cacheControl);
+    if (vector < 0) return;
+    s.setSegment(1, vector << 8, vector << 12, 0xffff, 0x9b);
+    s.set(L.SEG_CS + L.SEG_PERM, 7);
+    s.eip = 0;
+    s.updateMode();
+  }
+
+  /** What power-on and INIT have in common; what is 0 after them is 0 already. */
+  private begin(cacheControl: number): void {
+    const { state: s, burst } = this;
     for (let index = 0; index < 8; index++)
       s.setSegment(index, 0, 0, 0xffff, index < 6 ? 0x93 : index === 6 ? 0x82 : 0x8b);
     s.setSegment(1, 0xf000, 0xffff0000, 0xffff, 0x9b);
     // In real mode code is written through CS as freely as it is run from there.
     s.set(L.SEG_CS + L.SEG_PERM, 7);
-    s.set(L.CR0, 0x60000010);
+    s.set(L.CR0, Cr0.ET | cacheControl);
     s.eflags = 2;
     s.eip = 0xfff0;
     s.setReg(2, 0x680);
@@ -102,17 +136,13 @@ export class SavedState {
     s.set(L.GDTR_LIMIT, 0xffff);
     s.set(L.DR6, 0xffff0ff0);
     s.set(L.DR7, 0x400);
-    s.set(L.FPU_CONTROL, 0x40);
-    s.set(L.FPU_EMPTY, 0);
-    resetMemoryTypes(s);
     s.updateMode();
     burst.breakpoints.update();
-    burst.retired = 0;
     burst.shadowAt = -1;
     burst.answers.clear();
-    this.core.tscOffset = 0n;
     burst.deliveryCount = 0;
     burst.deliveredAt = -1;
     this.events.pending = undefined;
+    this.events.intercepted = undefined;
   }
 }

@@ -91,6 +91,10 @@ export interface LocalApicHooks {
   ended(vector: number): void;
   /** A non-maskable interrupt reached it. */
   nmi(): void;
+  /** INIT reached it, and has reset it. */
+  init(): void;
+  /** A start-up message reached it: the processor is to begin at the page `vector`. */
+  startup(vector: number): void;
 }
 
 export interface LocalApicState {
@@ -120,7 +124,7 @@ export interface LocalApicState {
 
 /**
  * The local APIC of one processor (Intel SDM vol. 3, chapter 10), xAPIC registers. As firmware leaves it, and processors of this family begin: the
- * 8259's pin passes through LINT0 (virtual wire), whether or not software has enabled the APIC.
+ * 8259's pin passes through LINT0 of the first one (virtual wire), whether or not software has enabled the APIC.
  */
 export class LocalApic implements AlarmedDevice {
   readonly state: LocalApicState;
@@ -130,26 +134,8 @@ export class LocalApic implements AlarmedDevice {
   constructor(id: number, clock: DeviceClock, hooks: LocalApicHooks) {
     this.#clock = clock;
     this.#hooks = hooks;
-    this.state = {
-      id,
-      tpr: 0,
-      ldr: 0,
-      dfr: 0xffffffff,
-      svr: 0xff,
-      isr: Array(8).fill(0),
-      tmr: Array(8).fill(0),
-      irr: Array(8).fill(0),
-      esr: 0,
-      errors: 0,
-      icrLow: 0,
-      icrHigh: 0,
-      lvt: Object.fromEntries(LVT_REGISTERS.map((register) => [register, LVT_MASKED])),
-      initialCount: 0,
-      divide: 0,
-      startedNs: undefined,
-      extInt: false,
-    };
-    this.state.lvt[Reg.lvtLint0] = DeliveryMode.extInt << 8;
+    this.state = afterReset(id);
+    if (id === 0) this.state.lvt[Reg.lvtLint0] = DeliveryMode.extInt << 8;
     this.state.lvt[Reg.lvtLint1] = DeliveryMode.nmi << 8;
   }
 
@@ -180,6 +166,15 @@ export class LocalApic implements AlarmedDevice {
   accept({ mode, vector, level }: ApicMessage): void {
     if (mode === DeliveryMode.nmi) {
       this.#hooks.nmi();
+      return;
+    }
+    if (mode === DeliveryMode.init) {
+      this.#initialise();
+      this.#hooks.init();
+      return;
+    }
+    if (mode === DeliveryMode.startup) {
+      this.#hooks.startup(vector);
       return;
     }
     if (mode !== DeliveryMode.fixed && mode !== DeliveryMode.lowestPriority) return;
@@ -323,6 +318,13 @@ export class LocalApic implements AlarmedDevice {
     this.#deliverLocal(Reg.lvtTimer);
   }
 
+  /** INIT: everything but the id begins anew (10.4.7.3), and the level of the 8259's pin is what it is. */
+  #initialise(): void {
+    const { id, extInt } = this.state;
+    Object.assign(this.state, afterReset(id), { extInt });
+    this.#armTimer();
+  }
+
   #writeSvr(value: number): void {
     const { state } = this;
     state.svr = value & 0x3ff;
@@ -415,6 +417,28 @@ export class LocalApic implements AlarmedDevice {
     const vector = highest(this.state.irr);
     return vector >= 0 && (vector & 0xf0) > (this.ppr & 0xf0) ? vector : NO_VECTOR;
   }
+}
+
+function afterReset(id: number): LocalApicState {
+  return {
+    id,
+    tpr: 0,
+    ldr: 0,
+    dfr: 0xffffffff,
+    svr: 0xff,
+    isr: Array(8).fill(0),
+    tmr: Array(8).fill(0),
+    irr: Array(8).fill(0),
+    esr: 0,
+    errors: 0,
+    icrLow: 0,
+    icrHigh: 0,
+    lvt: Object.fromEntries(LVT_REGISTERS.map((register) => [register, LVT_MASKED])),
+    initialCount: 0,
+    divide: 0,
+    startedNs: undefined,
+    extInt: false,
+  };
 }
 
 /** Number of the highest bit set, -1 if none. */

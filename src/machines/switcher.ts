@@ -14,6 +14,8 @@ type SwitcherEvent = MessageOf<
   | "intr.withdraw"
   | "intr.vector"
   | "intr.nmi"
+  | "ipi.init"
+  | "ipi.startup"
   | "clock.advanced"
   | "sched.ready"
   | "sched.suspend"
@@ -39,6 +41,10 @@ export const switcherChart = setup({
     "injectInterrupt",
     "raiseNmi",
     "injectNmi",
+    "init",
+    "startup",
+    "reset",
+    "askMmuReset",
     "injectTrap",
     "answer",
     "perform",
@@ -66,6 +72,9 @@ export const switcherChart = setup({
     "canInterrupt",
     "canInjectNmi",
     "isHalted",
+    "mustReset",
+    "answersLoaded",
+    "wakesSibling",
     "concernsLoaded",
     "canInterruptLoaded",
     "isPageFault",
@@ -92,6 +101,8 @@ export const switcherChart = setup({
     "intr.request": { actions: "raise" },
     "intr.withdraw": { actions: "withdraw" },
     "intr.nmi": { actions: "raiseNmi" },
+    "ipi.init": { actions: "init" },
+    "ipi.startup": { actions: "startup" },
     "sched.ready": { actions: "ready" },
     "sched.suspend": { actions: ["suspend", "confirmSuspended"] },
     "sched.remove": { actions: ["remove", "confirmRemoved"] },
@@ -105,6 +116,7 @@ export const switcherChart = setup({
     switchingIn: {
       always: [
         { guard: "mustYield", target: "switchingOut" },
+        { guard: "mustReset", target: "dispatching.paging", actions: ["reset", "askMmuReset"] },
         { guard: "canInjectNmi", target: "inGuest", actions: ["injectNmi", "enter"] },
         { guard: "canInterrupt", target: "dispatching.acknowledging", actions: "acknowledge" },
         { guard: "isHalted", target: "inGuest", actions: "halt" },
@@ -144,9 +156,16 @@ export const switcherChart = setup({
         "intr.request": [
           { guard: "canInterruptLoaded", actions: ["raise", "kick"] },
           { guard: "concernsLoaded", actions: ["raise", "openWindow"] },
+          { guard: "wakesSibling", actions: ["raise", "kick"] },
           { actions: "raise" },
         ],
-        "intr.nmi": [{ guard: "concernsLoaded", actions: ["raiseNmi", "kick"] }, { actions: "raiseNmi" }],
+        "intr.nmi": [
+          { guard: "concernsLoaded", actions: ["raiseNmi", "kick"] },
+          { guard: "wakesSibling", actions: ["raiseNmi", "kick"] },
+          { actions: "raiseNmi" },
+        ],
+        "ipi.init": [{ guard: "concernsLoaded", actions: ["init", "kick"] }, { actions: "init" }],
+        "ipi.startup": [{ guard: "wakesSibling", actions: ["startup", "kick"] }, { actions: "startup" }],
         "sched.suspend": [
           { guard: "concernsLoaded", actions: ["suspend", "kick"] },
           { actions: ["suspend", "confirmSuspended"] },
@@ -184,21 +203,21 @@ export const switcherChart = setup({
         },
         io: {
           on: {
-            "io.data": { guard: "concernsLoaded", target: "#switcher.switchingIn", actions: "answer" },
-            "io.done": { guard: "concernsLoaded", target: "#switcher.switchingIn", actions: "answer" },
+            "io.data": { guard: "answersLoaded", target: "#switcher.switchingIn", actions: "answer" },
+            "io.done": { guard: "answersLoaded", target: "#switcher.switchingIn", actions: "answer" },
           },
         },
         acknowledging: {
           on: {
             "intr.vector": {
-              guard: "concernsLoaded",
+              guard: "answersLoaded",
               target: "#switcher.inGuest",
               actions: ["injectInterrupt", "enter"],
             },
           },
         },
         advancing: {
-          on: { "clock.advanced": { guard: "concernsLoaded", target: "#switcher.switchingIn" } },
+          on: { "clock.advanced": { guard: "answersLoaded", target: "#switcher.switchingIn" } },
         },
       },
     },

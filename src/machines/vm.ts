@@ -1,6 +1,6 @@
 import { setup } from "xstate";
 import type { MessageOf } from "../bus/messages/index.ts";
-import { actions } from "./names.ts";
+import { actions, guards } from "./names.ts";
 
 type VmEvent = MessageOf<
   | "vm.boot"
@@ -22,7 +22,8 @@ type VmEvent = MessageOf<
 /** The supervisor of one vm. It ends in exactly one of the six last states, and then its frames are returned. */
 export const vmChart = setup({
   types: { events: {} as VmEvent },
-  actions: actions("start", "suspend", "resume", "retire", "release", "emitOutput"),
+  actions: actions("start", "suspend", "countAnswer", "resume", "retire", "release", "emitOutput"),
+  guards: guards("isLastAnswer"),
 }).createMachine({
   id: "vm",
   initial: "created",
@@ -63,7 +64,7 @@ export const vmChart = setup({
         },
         pausing: {
           on: {
-            "sched.suspended": "paused",
+            "sched.suspended": [{ guard: "isLastAnswer", target: "paused" }, { actions: "countAnswer" }],
             "vm.resume": { target: "running", actions: "resume" },
           },
         },
@@ -74,8 +75,10 @@ export const vmChart = setup({
     },
     ended: {
       initial: "killed",
-      // Not before the Switcher has let go of the vcpu: until then an exit of it may be under way.
-      on: { "sched.removed": { actions: "release" } },
+      // Not before the Switcher has let go of every vcpu: until then an exit of it may be under way.
+      on: {
+        "sched.removed": [{ guard: "isLastAnswer", actions: "release" }, { actions: "countAnswer" }],
+      },
       states: {
         /** It broke a rule, reached its limit, or its owner wanted it gone. */
         killed: {},

@@ -32,3 +32,10 @@ export function noExits(): ExitCounts {
     asleep: 0,
   };
 }
+
+export function totalExits(counts: readonly ExitCounts[]): ExitCounts {
+  const total = noExits();
+  for (const count of counts)
+    for (const reason of Object.keys(total) as ExitName[]) total[reason] += count[reason];
+  return total;
+}

@@ -34,7 +34,8 @@ export class RunQueue {
   /** Somebody but `vcpu` wants the CPU. */
   othersRunnable(vcpu: Vcpu): boolean {
     if (this.#vcpus.length === 1) return false;
-    for (const other of this.#vcpus) if (other !== vcpu && other.runnable) return true;
+    for (const other of this.#vcpus)
+      if (other !== vcpu && other.runnable && !(other.set === vcpu.set && other.idles)) return true;
     return false;
   }
 
@@ -54,5 +55,11 @@ export class RunQueue {
 
   renewSlice(vcpu: Vcpu): void {
     vcpu.sliceEnd = vcpu.retired + this.sliceInstructions;
+    for (const other of vcpu.set.vcpus) if (other !== vcpu && other.hasWork) this.shortenSlice(vcpu);
+  }
+
+  /** Another vcpu of the same vm has work, or has got some: it must not wait for longer than a quantum. */
+  shortenSlice(vcpu: Vcpu): void {
+    vcpu.sliceEnd = Math.min(vcpu.sliceEnd, vcpu.retired + vcpu.set.quantum);
   }
 }

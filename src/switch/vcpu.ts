@@ -2,8 +2,8 @@ import { type ExitIntercepts, noIntercepts } from "../cpu/exit.ts";
 import { STATE_SIZE } from "../cpu/layout.ts";
 import type { HardwarePaging } from "../mmu/pager.ts";
 import { type ExitCounts, noExits } from "./exit-counts.ts";
-import type { TimeScale } from "./virtual-time.ts";
-import { VirtualTime } from "./virtual-time.ts";
+import { VcpuSet } from "./vcpu-set.ts";
+import type { TimeScale, VirtualTime } from "./virtual-time.ts";
 
 /** An engine's `run` takes at most this many instructions. */
 const LARGEST_BURST = 2 ** 30;
@@ -28,6 +28,8 @@ export interface VcpuSettings {
   readonly maxInstructions: number;
   /** Exits in a row without a retired instruction after which the guest is killed. Default 4,000,000. */
   readonly maxStalledExits?: number;
+  /** The vm's vcpus, which it joins. Default: it is alone. */
+  readonly set?: VcpuSet;
 }
 
 /**
@@ -37,8 +39,10 @@ export interface VcpuSettings {
 export class Vcpu {
   readonly index: number;
   readonly name: string;
-  readonly time: VirtualTime;
-  readonly alarms: AlarmSource;
+  /** All vcpus of its vm, and what they share. */
+  readonly set: VcpuSet;
+  /** Its place among them; the first one is the bootstrap processor. */
+  readonly number: number;
   readonly saved = new Uint8Array(STATE_SIZE);
 
   readonly exits: ExitCounts = noExits();
@@ -55,8 +59,14 @@ export class Vcpu {
 
   /** In HLT. */
   halted = false;
-  /** In HLT, and no alarm could wake it. */
-  asleep = false;
+  /** In HLT with interrupts off: only a non-maskable interrupt or INIT ends it. */
+  deaf = false;
+  /** Since power-on or INIT, until a start-up message comes. */
+  awaitsStartup = false;
+  /** INIT has come: its registers are to be reset before it runs again. */
+  resetPending = false;
+  /** Where the start-up message wants it to begin: the page below 1 MiB, -1 for the reset vector. */
+  startupVector = -1;
   /** `sched.ready` has come, and no `sched.suspend` since. */
   ready = false;
   suspendPending = false;
@@ -69,13 +79,7 @@ export class Vcpu {
   nmiPending = false;
   /** An event is on its way to the CPU by message, and no exit has come since. */
   injecting = false;
-  /** Alarms that HLT jumped to since the last interrupt. */
-  fruitlessJumps = 0;
-
   readonly maxStalledExits: number;
-  maxInstructions: number;
-  /** Retired count at which the embedder wants to look again. */
-  pauseAt = Number.POSITIVE_INFINITY;
   /** Retired count at which another vcpu may have the CPU. */
   sliceEnd = 0;
   #retiredBefore = -1;
@@ -84,10 +88,9 @@ export class Vcpu {
   constructor(settings: VcpuSettings) {
     this.index = settings.index;
     this.name = settings.name;
-    this.alarms = settings.alarms;
-    this.maxInstructions = settings.maxInstructions;
     this.maxStalledExits = settings.maxStalledExits ?? DEFAULT_MAX_STALLED_EXITS;
-    this.time = new VirtualTime(() => this.retired, settings.scale);
+    this.set = settings.set ?? new VcpuSet(settings);
+    this.number = this.set.vcpus.push(this) - 1;
   }
 
   /** Instructions retired since power-on. */
@@ -95,8 +98,52 @@ export class Vcpu {
     return this.liveRetired === undefined ? this.savedRetired : this.liveRetired();
   }
 
+  /** Time and alarms are those of all vcpus of the vm; so are the limits, which count the instructions of all. */
+  get time(): VirtualTime {
+    return this.set.time;
+  }
+  get alarms(): AlarmSource {
+    return this.set.alarms;
+  }
+  get asleep(): boolean {
+    return this.set.asleep;
+  }
+  set asleep(asleep: boolean) {
+    this.set.asleep = asleep;
+  }
+  get fruitlessJumps(): number {
+    return this.set.fruitlessJumps;
+  }
+  set fruitlessJumps(count: number) {
+    this.set.fruitlessJumps = count;
+  }
+  get maxInstructions(): number {
+    return this.set.maxInstructions;
+  }
+  set maxInstructions(count: number) {
+    this.set.maxInstructions = count;
+  }
+  get pauseAt(): number {
+    return this.set.pauseAt;
+  }
+  set pauseAt(count: number) {
+    this.set.pauseAt = count;
+  }
+
+  /** In HLT, with nothing there that ends it. */
+  get idles(): boolean {
+    return this.halted && !this.nmiPending && !this.resetPending && (this.deaf || !this.interruptPending);
+  }
+
+  /** Has instructions to run, as far as it may. */
+  get hasWork(): boolean {
+    return this.ready && !this.stopped && !this.awaitsStartup && !this.idles;
+  }
+
+  /** May have the CPU: to run, or, when no other of its vm can, to wait for an alarm in HLT. */
   get runnable(): boolean {
-    return this.ready && !this.asleep && !this.stopped;
+    if (!this.ready || this.set.asleep || this.stopped || this.awaitsStartup) return false;
+    return this.set.vcpus.length === 1 || !this.idles || (!this.deaf && !this.set.hasWork);
   }
 
   /** An alarm is due. */
@@ -106,11 +153,11 @@ export class Vcpu {
   }
 
   get limitReached(): boolean {
-    return this.retired >= this.maxInstructions;
+    return this.set.retired >= this.set.maxInstructions;
   }
 
   get pauseReached(): boolean {
-    return this.retired >= this.pauseAt;
+    return this.set.retired >= this.set.pauseAt;
   }
 
   /**
@@ -131,9 +178,10 @@ export class Vcpu {
   burstBudget(): number {
     const retired = this.retired;
     let budget = this.sliceEnd - retired;
-    const limit = this.maxInstructions - retired;
+    const all = this.set.retired;
+    const limit = this.set.maxInstructions - all;
     if (limit < budget) budget = limit;
-    const pause = this.pauseAt - retired;
+    const pause = this.set.pauseAt - all;
     if (pause < budget) budget = pause;
     const next = this.alarms.next();
     if (next !== undefined) {

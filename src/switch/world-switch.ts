@@ -32,7 +32,8 @@ export class WorldSwitch {
     processor.retired = vcpu.savedRetired;
     processor.controls = vcpu.controls;
     Object.assign(processor.intercepts, vcpu.intercepts);
-    processor.timestampSource = (retired) => vcpu.time.timestamp(retired);
+    const beside = vcpu.set.retired - vcpu.retired;
+    processor.timestampSource = (retired) => vcpu.time.timestamp(beside + retired);
     processor.setHardwarePaging(vcpu.hardware);
     processor.flushTlbAll();
     vcpu.liveRetired = () => processor.retired;

@@ -1,12 +1,13 @@
 import { addressesOf, MACHINE, SWITCHER, vmOf } from "../actors/addresses.ts";
 import { CpuActor } from "../actors/cpu.ts";
+import { isKvm } from "../actors/kvm-mechanism.ts";
 import { type MessageBus, Stage } from "../actors/stage.ts";
 import { addSwitcher, type VcpuWiring } from "../actors/switcher.ts";
 import { addVm, failureReason } from "../actors/vm.ts";
 import { Bus, type BusFault } from "../bus/bus.ts";
 import type { Message } from "../bus/messages/index.ts";
 import { Cpu } from "../cpu/cpu.ts";
-import { APIC_BASE } from "../cpu/layout.ts";
+import { APIC_BASE, APIC_ID } from "../cpu/layout.ts";
 import type { Processor } from "../cpu/processor.ts";
 import type { CpuState } from "../cpu/state.ts";
 import { LOCAL_APIC_BASE } from "../devices/apic-addresses.ts";
@@ -15,20 +16,24 @@ import { FIRMWARE_BASE, firmwareRom } from "../guest/firmware/rom.ts";
 import type { RomImage } from "../guest/rom.ts";
 import { type ChartSystem, createChartSystem } from "../machines/bind.ts";
 import { type Gfn, type Gpa, type Gva, type Mfn, NO_FRAME, PAGE_SIZE } from "../mmu/address.ts";
-import { FrameAllocator } from "../mmu/frames.ts";
+import { FrameAllocator, OutOfFrames } from "../mmu/frames.ts";
 import { GuestMemory } from "../mmu/guest-memory.ts";
 import { MachineMemory } from "../mmu/machine-memory.ts";
 import { LEGACY_HOLE_END, P2m } from "../mmu/p2m.ts";
-import { PAGER_NAMES, type Pager, type TlbControl } from "../mmu/pager.ts";
+import { type GuestPaging, PAGER_NAMES, type Pager, PagerError, type TlbControl } from "../mmu/pager.ts";
+import type { PagerContext } from "../mmu/shadow/context.ts";
 import { createPager } from "../mmu/shadow/create.ts";
 import { FactLog } from "../mmu/shadow/kvm/listener.ts";
+import type { KvmPager } from "../mmu/shadow/kvm/pager.ts";
+import { PerVcpuPager } from "../mmu/shadow/per-vcpu.ts";
 import { RunQueue } from "../switch/run-queue.ts";
 import { Vcpu } from "../switch/vcpu.ts";
+import { DEFAULT_QUANTUM, MOST_CPUS, VcpuSet } from "../switch/vcpu-set.ts";
 import { DEFAULT_TIME_SCALE } from "../switch/virtual-time.ts";
 import { WorldSwitch } from "../switch/world-switch.ts";
 import { MachineBusyError, MachineFailedError, SettingError, VmNameError } from "./errors.ts";
 import type { MachineOptions, RunAsyncOptions, RunOptions, RunResult, VmOptions } from "./options.ts";
-import { pagingView } from "./paging-view.ts";
+import { activePagingView, pagingView } from "./paging-view.ts";
 import { buildPlant, dismantle } from "./plant.ts";
 import { type RunGoal, RunLoop } from "./run-loop.ts";
 import { Vm } from "./vm.ts";
@@ -40,8 +45,9 @@ const FRAMES_PER_MIB = 256;
 /** Colour text modes of a VGA adapter. */
 const TEXT_MEMORY = 0xb8000;
 const TEXT_MEMORY_BYTES = 0x8000;
-/** IA32_APIC_BASE of the first processor. */
-const BOOTSTRAP_AND_ENABLED = 0x900;
+/** Bits of IA32_APIC_BASE. */
+const APIC_ENABLED = 0x800;
+const BOOTSTRAP = 0x100;
 
 /**
  * The emulated physical machine: memory, one CPU, one bus, and the vms on it.
@@ -114,22 +120,31 @@ export class Machine {
     const maxInstructions = options.maxInstructions ?? Number.POSITIVE_INFINITY;
     const memoryMiB = wholeMiB("memoryMiB", options.memoryMiB ?? DEFAULT_GUEST_MIB);
     const wheel = new TimerWheel();
-    const vcpu = new Vcpu({
-      index: this.#vcpus.length,
-      name,
+    const cpus = wholeCpus(options);
+    const settings = {
       scale: { ...DEFAULT_TIME_SCALE, ...options.time },
       alarms: wheel,
       maxInstructions,
-      ...(options.maxStalledExits !== undefined && { maxStalledExits: options.maxStalledExits }),
-    });
+      quantum: wholeQuantum(options.quantum ?? DEFAULT_QUANTUM),
+    };
+    const set = new VcpuSet(settings);
+    for (let k = 0; k < cpus; k++)
+      new Vcpu({
+        index: this.#vcpus.length + k,
+        name,
+        set,
+        ...settings,
+        ...(options.maxStalledExits !== undefined && { maxStalledExits: options.maxStalledExits }),
+      });
+    const { vcpus } = set;
     const p2m = new P2m(this.frames, memoryMiB * FRAMES_PER_MIB * 4096, name);
     const memory = new GuestMemory(this.memory, p2m);
     memory.onWrite = (hpa, sizeBytes) => this.processor.memoryWritten(hpa, sizeBytes);
     const facts = new FactLog();
-    let pager: Pager | undefined;
+    const pagers: Pager[] = [];
     try {
       const roms = [...(options.roms ?? [])];
-      if (options.apic === true && !coversFirmware(roms)) roms.push(firmwareRom());
+      if (options.apic === true && !coversFirmware(roms)) roms.push(firmwareRom(cpus));
       this.#addRegions(memory, { ...options, roms });
       if (this.#framesReused)
         for (const mfn of p2m.table) if (mfn !== NO_FRAME) this.memory.clearFrame(mfn as Mfn);
@@ -137,21 +152,36 @@ export class Machine {
         memory.writeBytes(gpa as Gpa, bytes);
         memory.setReadOnly(gpa as Gpa, bytes.length, true);
       }
-      this.#powerOn(vcpu, (state) => {
-        if (options.apic === true) state.set(APIC_BASE, LOCAL_APIC_BASE | BOOTSTRAP_AND_ENABLED);
-        options.boot(memory, state);
-      });
-      const paging = pagingView(vcpu, this.processor.state, this.processor.features);
-      pager = createPager(
-        pagerName,
-        { paging, memory, frames: this.frames, tlb: this.#tlbOf(vcpu) },
-        { ...options.kvm, listener: facts },
-      );
-      vcpu.controls = pager.controls;
-      vcpu.hardware = pager.hardware;
-      return this.#stageVm(options, { vcpu, wheel, memory, paging, pager, facts });
+      for (const vcpu of vcpus) {
+        this.#powerOn(vcpu, (state) => {
+          if (options.apic === true)
+            state.set(APIC_BASE, LOCAL_APIC_BASE | APIC_ENABLED | (vcpu.number === 0 ? BOOTSTRAP : 0));
+          state.set(APIC_ID, vcpu.number);
+          if (vcpu.number === 0) options.boot(memory, state);
+        });
+        vcpu.awaitsStartup = vcpu.number !== 0;
+      }
+      const views = vcpus.map((vcpu) => pagingView(vcpu, this.processor.state, this.processor.features));
+      const paging = activePagingView(set, views);
+      const { frames } = this;
+      // kvm has one shadow for all, which is told whose turn it is; the others are TLBs in software, one a processor.
+      const shared = pagerName === "kvm" || cpus === 1;
+      const make = (context: Pick<PagerContext, "paging" | "tlb">) =>
+        createPager(pagerName, { ...context, memory, frames }, { ...options.kvm, listener: facts });
+      if (shared) pagers.push(make({ paging, tlb: this.#tlbOf(() => set.active ?? (vcpus[0] as Vcpu)) }));
+      else
+        for (const vcpu of vcpus)
+          pagers.push(make({ paging: views[vcpu.number] as GuestPaging, tlb: this.#tlbOf(() => vcpu) }));
+      for (const vcpu of vcpus) {
+        const own = pagers[shared ? 0 : vcpu.number] as Pager;
+        vcpu.controls = own.controls;
+        vcpu.hardware = own.hardware;
+      }
+      const pager = shared ? (pagers[0] as Pager) : new PerVcpuPager(pagers, () => set.active?.number ?? 0);
+      if (isKvm(pager) && cpus > 1) set.onTurn = () => this.#turnKvm(pager, set);
+      return this.#stageVm(options, { set, wheel, memory, paging, pager, facts });
     } catch (error) {
-      pager?.dispose();
+      for (const pager of pagers) pager.dispose();
       memory.dispose();
       this.#framesReused = true;
       throw error;
@@ -197,7 +227,9 @@ export class Machine {
   }
 
   #stageVm(options: VmOptions, made: Omit<Made, "addresses">): Vm {
-    const { vcpu, memory, pager } = made;
+    const { set, memory, pager } = made;
+    const { vcpus } = set;
+    const vcpu = vcpus[0] as Vcpu;
     const addresses = addressesOf(vcpu.name);
     const stage = this.#stage;
     try {
@@ -213,14 +245,16 @@ export class Machine {
       const vm = new Vm({ machine: this, vcpu, addresses, memory, pager, devices });
       addVm(stage, {
         addresses,
-        vcpu: vcpu.index,
+        vcpus: vcpus.map(({ index }) => index),
         started: () => vm.markStarted(),
         retired: (end) => vm.markRetired(end),
         release: () => this.#release(vm),
         output: (byte) => vm.output.put(byte),
       });
-      this.#vcpus.push(vcpu);
-      this.#wirings.push({ vcpu, addresses, routes, interrupts });
+      for (const vcpu of vcpus) {
+        this.#vcpus.push(vcpu);
+        this.#wirings.push({ vcpu, addresses, routes, interrupts: interrupts[vcpu.number] as string });
+      }
       this.#vms.set(vcpu.name, vm);
       this.bus.post(MACHINE, addresses.vm, { type: "vm.boot" });
       return vm;
@@ -269,9 +303,9 @@ export class Machine {
   }
 
   /** Loading a vcpu flushes everything, so what is not on the CPU has no cached translations. */
-  #tlbOf(vcpu: Vcpu): TlbControl {
+  #tlbOf(whose: () => Vcpu): TlbControl {
     const { processor } = this;
-    const loaded = () => vcpu.liveRetired !== undefined;
+    const loaded = () => whose().liveRetired !== undefined;
     return {
       flush: () => {
         if (loaded()) processor.flushTlbAll();
@@ -283,16 +317,28 @@ export class Machine {
         if (loaded()) processor.flushTlbPage(gva);
       },
       loadRoot: () => {
-        if (loaded()) processor.setHardwarePaging(vcpu.hardware);
+        if (loaded()) processor.setHardwarePaging(whose().hardware);
       },
     };
+  }
+
+  /** Another vcpu's turn: the shadow follows its registers. A guest for which no frame is left for that is killed. */
+  #turnKvm(pager: KvmPager, { active }: VcpuSet): void {
+    try {
+      pager.vcpuChanged();
+    } catch (error) {
+      if (!(error instanceof PagerError || error instanceof OutOfFrames) || active === undefined) throw error;
+      active.stopped = true;
+      const { vm } = addressesOf(active.name);
+      this.bus.post(MACHINE, vm, { type: "vm.kill", reason: `pager kvm: ${error.message}` });
+    }
   }
 
   #goal(vm: Vm, options: RunOptions): RunGoal {
     const { budget, until, maxInstructions } = options;
     if (budget !== undefined && !(Number.isSafeInteger(budget) && budget > 0))
       throw new SettingError(`a budget is a whole number of instructions above 0, not ${budget}`);
-    vm.vcpu.pauseAt = budget === undefined ? Number.POSITIVE_INFINITY : vm.vcpu.retired + budget;
+    vm.vcpu.pauseAt = budget === undefined ? Number.POSITIVE_INFINITY : vm.vcpu.set.retired + budget;
     if (maxInstructions !== undefined) vm.vcpu.maxInstructions = maxInstructions;
     return { vm, until };
   }
@@ -322,8 +368,10 @@ export class Machine {
     // The supervisor itself: nobody is left to end the vm in an orderly way.
     vm.markRetired({ status: "failed", reason: failureReason(message), error });
     if (vm.ended) return;
-    vm.vcpu.stopped = true;
-    this.bus.post(MACHINE, SWITCHER, { type: "sched.remove", vcpu: vm.vcpu.index });
+    for (const vcpu of vm.vcpus) {
+      vcpu.stopped = true;
+      this.bus.post(MACHINE, SWITCHER, { type: "sched.remove", vcpu: vcpu.index });
+    }
     this.#release(vm);
   }
 }
@@ -333,13 +381,27 @@ const coversFirmware = (roms: readonly RomImage[]): boolean =>
   roms.some(({ gpa, bytes }) => gpa < LEGACY_HOLE_END && gpa + bytes.length > FIRMWARE_BASE);
 
 interface Made {
-  readonly vcpu: Vcpu;
+  readonly set: VcpuSet;
   readonly wheel: TimerWheel;
   readonly memory: GuestMemory;
   readonly paging: ReturnType<typeof pagingView>;
   readonly pager: Pager;
   readonly facts: FactLog;
   readonly addresses: ReturnType<typeof addressesOf>;
+}
+
+function wholeCpus({ cpus = 1, apic = false }: VmOptions): number {
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > MOST_CPUS)
+    throw new SettingError(`a vm has 1 to ${MOST_CPUS} processors, not ${cpus}`);
+  if (cpus > 1 && !apic)
+    throw new SettingError("several processors start each other by their local APICs: set apic to true");
+  return cpus;
+}
+
+function wholeQuantum(quantum: number): number {
+  if (!Number.isSafeInteger(quantum) || quantum < 1)
+    throw new SettingError(`a quantum is a whole number of instructions of at least 1, not ${quantum}`);
+  return quantum;
 }
 
 function wholeMiB(setting: string, value: number): number {

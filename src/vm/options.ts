@@ -53,12 +53,16 @@ export interface VmOptions {
    * 0xf0000 on. Default: no.
    */
   readonly apic?: boolean;
+  /** Processors, 1 to 8; more than one need `apic`. They take turns on the machine's CPU and share its speed. Default 1. */
+  readonly cpus?: number;
+  /** Instructions that a processor may retire while another of the vm has work: less is finer interleaving. Default 20,000. */
+  readonly quantum?: number;
   /** A keyboard is plugged in. Default: none. */
   readonly keyboard?: boolean;
 }
 
 export interface RunOptions {
-  /** Come back after so many more instructions of this vm. */
+  /** Come back after so many more instructions of this vm, all processors together. */
   readonly budget?: number;
   /** Come back when the console's output since the call matches, or when the function says so (asked between bursts). */
   readonly until?: RegExp | ((vm: Vm) => boolean);
@@ -109,7 +113,7 @@ export interface RunResult {
   readonly reason?: string;
   /** Of a vm that has exited: 0 to 255. */
   readonly exitCode?: number;
-  /** Retired since power-on. */
+  /** Retired since power-on, by all processors. */
   readonly instructions: number;
   readonly virtualNs: number;
 }

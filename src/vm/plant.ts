@@ -1,4 +1,5 @@
-import { addressesOf, SWITCHER, type VmAddresses } from "../actors/addresses.ts";
+import { addressesOf, apicAddress, SWITCHER, type VmAddresses } from "../actors/addresses.ts";
+import { ApicBus } from "../actors/apic-bus.ts";
 import type { DeviceParts } from "../actors/device-ports.ts";
 import { addInterruptController } from "../actors/interrupt-controller.ts";
 import { addIoApic } from "../actors/io-apic.ts";
@@ -32,11 +33,15 @@ import type { GuestPaging, Pager } from "../mmu/pager.ts";
 import type { FactLog } from "../mmu/shadow/kvm/listener.ts";
 import { GuestWalker } from "../mmu/walker.ts";
 import type { Vcpu } from "../switch/vcpu.ts";
+import type { VcpuSet } from "../switch/vcpu-set.ts";
+import { MOST_CPUS } from "../switch/vcpu-set.ts";
 
 /** The register models of one vm's devices, for looking at. */
 export interface DeviceModels extends PortsModels {
   readonly pic: PicPair;
+  /** Of the first vcpu; and of all. */
   readonly apic?: LocalApic;
+  readonly apics?: readonly LocalApic[];
   readonly ioapic?: IoApic;
   readonly pit: I8254;
   readonly port61: Port61;
@@ -47,9 +52,10 @@ export interface DeviceModels extends PortsModels {
 
 export interface PlantParts {
   readonly stage: Stage;
-  readonly vcpu: Vcpu;
+  readonly set: VcpuSet;
   readonly wheel: TimerWheel;
   readonly memory: GuestMemory;
+  /** Of the vcpu whose turn it is. */
   readonly paging: GuestPaging;
   readonly pager: Pager;
   /** What the pager tells, if it is one that does. */
@@ -68,13 +74,16 @@ export interface Plant {
   readonly devices: DeviceModels;
   readonly routes: IoRoutes;
   readonly mmio: MmioRoutes;
-  /** Where the Switcher acknowledges interrupts. */
-  readonly interrupts: string;
+  /** Where the Switcher acknowledges interrupts of each vcpu. */
+  readonly interrupts: readonly string[];
 }
 
 /** Every actor of one vm but its supervisor, put on the stage and wired. */
 export function buildPlant(parts: PlantParts): Plant {
-  const { stage, vcpu, wheel, memory, paging, pager } = parts;
+  const { stage, set, wheel, memory, paging, pager } = parts;
+  const { vcpus } = set;
+  const vcpu = vcpus[0] as Vcpu;
+  const active = () => set.active ?? vcpu;
   const addresses = addressesOf(vcpu.name);
   const lines = parts.apic ? [addresses.pic, addresses.ioapic] : [addresses.pic];
   const wiring = { addresses, vcpu: vcpu.index, time: vcpu.time, lines };
@@ -82,14 +91,21 @@ export function buildPlant(parts: PlantParts): Plant {
   // Before the devices, which may arm alarms and drive lines while they are made.
   addVirtualClock(stage, { ...wiring, wheel });
   const pic = addInterruptController(stage, { ...wiring, pin: parts.apic ? addresses.apic : SWITCHER });
-  const apics = parts.apic ? addApics(stage, wiring, mmio) : {};
+  const apics = parts.apic ? addApics(stage, wiring, vcpus, mmio) : {};
   const kvm = isKvm(pager);
   addMmu(stage, {
-    ...wiring,
+    addresses,
+    get vcpu() {
+      return active().index;
+    },
     walker: new GuestWalker(memory),
     paging,
     memory,
-    deviceAt: (gpa) => mmio.actorAt(gpa),
+    deviceAt: (gpa) => {
+      const actor = mmio.actorAt(gpa);
+      // Every processor finds its own local APIC there.
+      return actor === addresses.apic ? apicAddress(addresses, active().number) : actor;
+    },
     contextActor: kvm ? addresses.roots : addresses.shadow,
     emulatesStores: kvm,
     ...(kvm && { reflected: () => pager.faultReflected() }),
@@ -106,7 +122,12 @@ export function buildPlant(parts: PlantParts): Plant {
   });
   const uart = addUart(stage, wiring);
   const kbd = addKeyboardController(stage, { ...wiring, hasKeyboard: parts.keyboard });
-  const ports = addPorts(stage, { ...wiring, memoryBytes: memory.sizeBytes, vga: parts.vga });
+  const ports = addPorts(stage, {
+    ...wiring,
+    memoryBytes: memory.sizeBytes,
+    vga: parts.vga,
+    cpus: vcpus.length,
+  });
   const routes = new IoRoutes(
     new Map([
       [addresses.pic, [pic]],
@@ -123,20 +144,24 @@ export function buildPlant(parts: PlantParts): Plant {
     devices: { pic, ...apics, pit, port61, rtc, uart, kbd, ...ports },
     routes,
     mmio,
-    interrupts: parts.apic ? addresses.apic : addresses.pic,
+    interrupts: vcpus.map(({ number }) => (parts.apic ? apicAddress(addresses, number) : addresses.pic)),
   };
 }
 
-function addApics(stage: Stage, wiring: DeviceParts, mmio: MmioRoutes): { apic: LocalApic; ioapic: IoApic } {
+function addApics(stage: Stage, wiring: DeviceParts, vcpus: readonly Vcpu[], mmio: MmioRoutes) {
   const { addresses } = wiring;
-  const apic = addLocalApic(stage, wiring);
-  const ioapic = addIoApic(stage, { addresses, id: IO_APIC_ID, apic });
+  const bus = new ApicBus();
+  const apics = vcpus.map(({ index, number }) =>
+    addLocalApic(stage, { ...wiring, vcpu: index, id: number, bus }),
+  );
+  const ioapic = addIoApic(stage, { addresses, id: IO_APIC_ID, bus });
   mmio.add({ first: LOCAL_APIC_BASE, sizeBytes: 0x1000, actor: addresses.apic });
   mmio.add({ first: IO_APIC_BASE, sizeBytes: 0x1000, actor: addresses.ioapic });
-  return { apic, ioapic };
+  return { apic: apics[0] as LocalApic, apics, ioapic };
 }
 
 /** Takes the vm's actors off the bus, the supervisor among them. What is still queued for them is dropped. */
 export function dismantle(stage: Stage, addresses: VmAddresses): void {
   for (const address of Object.values(addresses) as string[]) stage.remove(address);
+  for (let id = 1; id < MOST_CPUS; id++) stage.remove(apicAddress(addresses, id));
 }

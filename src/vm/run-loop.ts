@@ -119,7 +119,7 @@ export class RunLoop {
       status,
       ...(reason !== undefined && { reason }),
       ...(exitCode !== undefined && { exitCode }),
-      instructions: vm.vcpu.retired,
+      instructions: vm.vcpu.set.retired,
       virtualNs: vm.vcpu.time.nowNs(),
     };
   }

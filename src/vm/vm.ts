@@ -8,7 +8,7 @@ import { NO_FRAME } from "../mmu/address.ts";
 import type { GuestMemory } from "../mmu/guest-memory.ts";
 import type { AuditViolation, Pager, PagerName } from "../mmu/pager.ts";
 import { KvmPager } from "../mmu/shadow/kvm/pager.ts";
-import type { ExitCounts } from "../switch/exit-counts.ts";
+import { type ExitCounts, totalExits } from "../switch/exit-counts.ts";
 import type { Vcpu } from "../switch/vcpu.ts";
 import { ConsoleOutputBuffer } from "./console.ts";
 import { VmEndedError } from "./errors.ts";
@@ -23,11 +23,19 @@ export interface VmEvents {
   ended: (status: VmEnd, reason: string) => void;
 }
 
+export interface VcpuStats {
+  readonly instructions: number;
+  readonly exits: Readonly<ExitCounts>;
+}
+
 export interface VmStats {
-  /** Retired since power-on. */
+  /** Retired since power-on, by all processors. */
   readonly instructions: number;
   readonly virtualNs: number;
+  /** Of all processors. */
   readonly exits: Readonly<ExitCounts>;
+  /** By processor. */
+  readonly vcpus: readonly VcpuStats[];
   /** Machine frames that the pager holds for tables; 0 once the vm has ended. */
   readonly pagerFrames: number;
 }
@@ -62,7 +70,7 @@ export class Vm extends EventEmitter<VmEvents> {
   readonly memory: GuestMemory;
   readonly devices: DeviceModels;
   readonly console: VmConsole;
-  /** @internal */
+  /** The first processor. @internal */
   readonly vcpu: Vcpu;
   /** @internal */
   readonly output: ConsoleOutputBuffer;
@@ -165,17 +173,23 @@ export class Vm extends EventEmitter<VmEvents> {
 
   stats(): VmStats {
     return {
-      instructions: this.vcpu.retired,
+      instructions: this.vcpu.set.retired,
       virtualNs: this.vcpu.time.nowNs(),
-      exits: { ...this.vcpu.exits },
+      exits: totalExits(this.vcpus.map(({ exits }) => exits)),
+      vcpus: this.vcpus.map(({ retired, exits }) => ({ instructions: retired, exits: { ...exits } })),
       pagerFrames: this.#released ? 0 : this.#pager.framesHeld,
     };
   }
 
-  /** Calls `look` with this vm's registers on the CPU, whosever are there now. Throws VmEndedError. */
-  withState<Result>(look: (state: CpuState) => Result): Result {
+  /**
+   * Calls `look` with the registers of this vm's processor `cpu` (default: the first) on the CPU, whosever are there now. Throws VmEndedError, RangeError.
+   */
+  withState<Result>(look: (state: CpuState) => Result, cpu = 0): Result {
     this.#demandLive("look at the registers");
-    return this.machine.withLoaded(this.vcpu, look);
+    const vcpu = this.vcpus[cpu];
+    if (vcpu === undefined)
+      throw new RangeError(`${this.name} has processors 0 to ${this.vcpus.length - 1}, not ${cpu}`);
+    return this.machine.withLoaded(vcpu, look);
   }
 
   /** SHA-256 over guest memory in the order of gfn, in hexadecimal. Throws VmEndedError. */
@@ -195,6 +209,11 @@ export class Vm extends EventEmitter<VmEvents> {
       }
     });
     return hash.digest("hex");
+  }
+
+  /** @internal */
+  get vcpus(): readonly Vcpu[] {
+    return this.vcpu.set.vcpus;
   }
 
   /** @internal It may run. */

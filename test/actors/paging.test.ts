@@ -171,7 +171,7 @@ describe("the Vm actor", () => {
     const told: unknown[] = [];
     addVm(stage, {
       addresses,
-      vcpu: 0,
+      vcpus: [0],
       started: () => told.push("started"),
       retired: (end) => told.push(end),
       release: () => told.push("released"),

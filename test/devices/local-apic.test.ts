@@ -19,6 +19,8 @@ function bed(enabled = true) {
     send: (message, to) => sent.push({ ...message, ...to }),
     ended: (vector) => ended.push(vector),
     nmi: () => nmis++,
+    init: () => {},
+    startup: () => {},
   });
   clock.device = apic;
   if (enabled) apic.write(0xf0, SVR_ON);

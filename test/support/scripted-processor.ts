@@ -135,6 +135,10 @@ export class ScriptedProcessor implements Processor {
     this.pending = undefined;
   }
 
+  init(): void {
+    this.reset();
+  }
+
   reset(): void {
     this.state.u8.fill(0, 0, STATE_SIZE);
     this.state.eflags = 2;

@@ -6,7 +6,7 @@ import type { ConsoleMessage } from "./console.ts";
 import type { CpuMessage } from "./cpu.ts";
 import type { DirtyMessage } from "./dirty.ts";
 import type { HostMessage } from "./host.ts";
-import type { IntrMessage } from "./intr.ts";
+import type { IntrMessage, IpiMessage } from "./intr.ts";
 import type { IoMessage } from "./io.ts";
 import type { IrqMessage } from "./irq.ts";
 import type { MmioMessage } from "./mmio.ts";
@@ -30,6 +30,7 @@ export type Message =
   | IoMessage
   | IrqMessage
   | IntrMessage
+  | IpiMessage
   | ClockMessage
   | ConsoleMessage
   | SchedMessage

@@ -37,3 +37,18 @@ export interface IntrEoi {
 }
 
 export type IntrMessage = IntrRequest | IntrWithdraw | IntrAcknowledge | IntrVector | IntrNmi | IntrEoi;
+
+/** Local APIC → Switcher: INIT for the vcpu, which is reset, and then waits for `ipi.startup` (the bootstrap processor begins at the reset vector). */
+export interface IpiInit {
+  readonly type: "ipi.init";
+  readonly vcpu: number;
+}
+
+/** Local APIC → Switcher: start-up for the vcpu: if it waits for that, it begins in real mode at `vector` * 4096. */
+export interface IpiStartup {
+  readonly type: "ipi.startup";
+  readonly vcpu: number;
+  readonly vector: number;
+}
+
+export type IpiMessage = IpiInit | IpiStartup;

@@ -205,6 +205,19 @@ export class KvmPager implements Pager {
     if (loading) this.#noteRegisters();
   }
 
+  /**
+   * Another vcpu of the guest is going to run, and `paging` shows its registers now: takes the roots that they ask for, and brings up to date all that
+   * they reach. So one set of roots does for all of them, and nothing that another has left out of step is ever seen. Throws PagerError.
+   */
+  vcpuChanged(): void {
+    const { last } = this.shadow;
+    last.spte = 0;
+    last.tableGfn = -1;
+    resetFlood(this.shadow);
+    this.changeContext("cr3");
+    this.enter();
+  }
+
   invalidatePage(gva: Gva): void {
     this.shadow.records?.ledger.demandPage(gva);
     invalidate(this.shadow, gva);

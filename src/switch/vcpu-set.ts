@@ -1,0 +1,67 @@
+import type { AlarmSource, Vcpu } from "./vcpu.ts";
+import { type TimeScale, VirtualTime } from "./virtual-time.ts";
+
+/** Most virtual processors of one vm: as many as the flat logical destinations of local APICs tell apart. */
+export const MOST_CPUS = 8;
+/** Instructions that a vcpu may retire while another of the same vm has work. */
+export const DEFAULT_QUANTUM = 20_000;
+
+export interface VcpuSetSettings {
+  readonly scale: TimeScale;
+  readonly alarms: AlarmSource;
+  /** Instructions of all vcpus together after which the guest is killed. */
+  readonly maxInstructions: number;
+  /** Default 20,000. */
+  readonly quantum?: number;
+}
+
+/**
+ * The virtual processors of one vm. They take turns on the physical CPU, and share one time, which every instruction of any of them moves on: so
+ * their time-stamp counters never differ, and all runs are alike. Their instructions are counted together.
+ */
+export class VcpuSet {
+  readonly vcpus: Vcpu[] = [];
+  readonly time: VirtualTime;
+  readonly alarms: AlarmSource;
+  readonly quantum: number;
+  maxInstructions: number;
+  /** Retired count at which the embedder wants to look again. */
+  pauseAt = Number.POSITIVE_INFINITY;
+  /** All are in HLT, and no alarm could wake one. */
+  asleep = false;
+  /** Alarms that HLT jumped to since the last interrupt. */
+  fruitlessJumps = 0;
+  /** Whose turn it was last; undefined before the first. */
+  active: Vcpu | undefined;
+  /** Another vcpu of the set has become active, and its state is on the CPU. */
+  onTurn: () => void = () => {};
+
+  constructor(settings: VcpuSetSettings) {
+    this.alarms = settings.alarms;
+    this.maxInstructions = settings.maxInstructions;
+    this.quantum = settings.quantum ?? DEFAULT_QUANTUM;
+    this.time = new VirtualTime(() => this.retired, settings.scale);
+  }
+
+  /** Instructions retired by all since power-on. */
+  get retired(): number {
+    const { vcpus } = this;
+    let sum = (vcpus[0] as Vcpu).retired;
+    for (let i = 1; i < vcpus.length; i++) sum += (vcpus[i] as Vcpu).retired;
+    return sum;
+  }
+
+  /** One of them can go on without waiting for an alarm. */
+  get hasWork(): boolean {
+    for (const vcpu of this.vcpus) if (vcpu.hasWork) return true;
+    return false;
+  }
+
+  /** Another one than `vcpu` runs, or will when an interrupt comes. */
+  othersLive(vcpu: Vcpu): boolean {
+    for (const other of this.vcpus)
+      if (other !== vcpu && !other.stopped && !other.awaitsStartup && !(other.halted && other.deaf))
+        return true;
+    return false;
+  }
+}
