@@ -23,16 +23,21 @@ export function addLocalApic(stage: Stage, parts: LocalApicParts): LocalApic {
   const address = apicAddress(addresses, id);
   stage.add(address, localApicChart, (self) => {
     const clock = new ClockMessages(self, addresses.clock, time);
-    const apic = new LocalApic(id, clock, {
-      send: (message, to) => {
-        for (const target of bus.targets(message, to, apic))
-          self.post(target, { type: "apic.deliver", ...message });
+    const apic = new LocalApic(
+      id,
+      clock,
+      {
+        send: (message, to) => {
+          for (const target of bus.targets(message, to, apic))
+            self.post(target, { type: "apic.deliver", ...message });
+        },
+        ended: (vector) => self.post(addresses.ioapic, { type: "apic.eoi", vector }),
+        nmi: () => self.post(SWITCHER, { type: "intr.nmi", vcpu }),
+        init: () => self.post(SWITCHER, { type: "ipi.init", vcpu }),
+        startup: (vector) => self.post(SWITCHER, { type: "ipi.startup", vcpu, vector }),
       },
-      ended: (vector) => self.post(addresses.ioapic, { type: "apic.eoi", vector }),
-      nmi: () => self.post(SWITCHER, { type: "intr.nmi", vcpu }),
-      init: () => self.post(SWITCHER, { type: "ipi.init", vcpu }),
-      startup: (vector) => self.post(SWITCHER, { type: "ipi.startup", vcpu, vector }),
-    });
+      id === 0,
+    );
     model = apic;
     bus.attach(apic, address);
     return {

@@ -131,11 +131,12 @@ export class LocalApic implements AlarmedDevice {
   readonly #hooks: LocalApicHooks;
   readonly #clock: DeviceClock;
 
-  constructor(id: number, clock: DeviceClock, hooks: LocalApicHooks) {
+  /** `bootstrap`: of the first processor, as firmware leaves it. */
+  constructor(id: number, clock: DeviceClock, hooks: LocalApicHooks, bootstrap = true) {
     this.#clock = clock;
     this.#hooks = hooks;
     this.state = afterReset(id);
-    if (id === 0) this.state.lvt[Reg.lvtLint0] = DeliveryMode.extInt << 8;
+    if (bootstrap) this.state.lvt[Reg.lvtLint0] = DeliveryMode.extInt << 8;
     this.state.lvt[Reg.lvtLint1] = DeliveryMode.nmi << 8;
   }
 

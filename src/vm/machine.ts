@@ -166,12 +166,18 @@ export class Machine {
       const { frames } = this;
       // kvm has one shadow for all, which is told whose turn it is; the others are TLBs in software, one a processor.
       const shared = pagerName === "kvm" || cpus === 1;
-      const make = (context: Pick<PagerContext, "paging" | "tlb">) =>
+      const make = (context: Pick<PagerContext, "paging" | "tlb" | "number">) =>
         createPager(pagerName, { ...context, memory, frames }, { ...options.kvm, listener: facts });
       if (shared) pagers.push(make({ paging, tlb: this.#tlbOf(() => set.active ?? (vcpus[0] as Vcpu)) }));
       else
         for (const vcpu of vcpus)
-          pagers.push(make({ paging: views[vcpu.number] as GuestPaging, tlb: this.#tlbOf(() => vcpu) }));
+          pagers.push(
+            make({
+              paging: views[vcpu.number] as GuestPaging,
+              tlb: this.#tlbOf(() => vcpu),
+              number: vcpu.number,
+            }),
+          );
       for (const vcpu of vcpus) {
         const own = pagers[shared ? 0 : vcpu.number] as Pager;
         vcpu.controls = own.controls;

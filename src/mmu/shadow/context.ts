@@ -10,4 +10,6 @@ export interface PagerContext {
   /** Where frames for tables come from, and who owns which. */
   readonly frames: FrameAllocator;
   readonly tlb: TlbControl;
+  /** Which of several shadows of the guest, in the name that its frames are owned under. Default: it is the only one. */
+  readonly number?: number;
 }

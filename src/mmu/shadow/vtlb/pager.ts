@@ -63,7 +63,12 @@ export class VtlbPager implements Pager {
     this.keepGlobal = options.keepGlobal ?? true;
     const { machine, p2m } = context.memory;
     try {
-      this.tables = new ShadowTables(machine, context.frames, `${p2m.owner}/vtlb`, budget);
+      this.tables = new ShadowTables(
+        machine,
+        context.frames,
+        `${p2m.owner}/vtlb${context.number ?? ""}`,
+        budget,
+      );
     } catch (error) {
       if (error instanceof OutOfFrames) throw new PagerError(error.message);
       throw error;
