@@ -97,7 +97,9 @@ export class SavedState {
   /** Power-on state at F000:FFF0 (Intel SDM vol. 3, table 10-1). */
   reset(): void {
     const { state: s, burst } = this;
+    const { controls } = burst;
     s.u8.fill(0, 0, L.STATE_SIZE);
+    s.set(L.CONTROLS, controls);
     s.set(L.FPU_CONTROL, 0x40);
     s.set(L.FPU_EMPTY, 0);
     resetMemoryTypes(s);
