@@ -6,13 +6,17 @@ import type { Breakpoints } from "./breakpoints.ts";
 import { type Burst, Trouble } from "./burst.ts";
 import type { HandlerImports } from "./cold/handlers.ts";
 import * as Op from "./cold/micro-op.ts";
-import { type Core, type Helper, Outcome } from "./core.ts";
+import { type Core, type Helper, Outcome, Vector } from "./core.ts";
 import { ExitControl } from "./exit.ts";
 import { HelperOpView } from "./helper-op.ts";
 import * as L from "./layout.ts";
 import { type CpuMemory, REFUSED } from "./linear-memory.ts";
+import { unitsReady } from "./sse/units.ts";
 import { type CpuState, Flag } from "./state.ts";
 import { linearAddress } from "./system/index.ts";
+
+/** The bit of `how` that asks for alignment to 16 bytes. */
+const ALIGNED = 0x100;
 
 export interface CodeParts {
   readonly state: CpuState;
@@ -114,6 +118,71 @@ export class CodeServices implements HandlerImports {
     } catch (thrown) {
       burst.abandon(op, thrown);
     }
+  }
+
+  slowLoadWide(linear: number, how: number, op: number): void {
+    const { burst, memory } = this;
+    const at = linear >>> 0;
+    const bytes = how & 0xff;
+    burst.currentOp = op;
+    if (how & ALIGNED && at & 15) {
+      this.generalProtection(op);
+      return;
+    }
+    const user = this.u32[L.TLB_PRIV >> 2] !== 0;
+    if (this.breakpoints.data && !burst.alone && this.breakpoints.onData(at, bytes, false) !== 0) {
+      burst.beginAlone(op);
+      return;
+    }
+    try {
+      memory.loadWide(at, bytes, user);
+    } catch (thrown) {
+      burst.abandon(op, thrown);
+    }
+  }
+
+  slowStoreWide(linear: number, how: number, op: number): void {
+    const { burst, memory } = this;
+    const at = linear >>> 0;
+    const bytes = how & 0xff;
+    burst.currentOp = op;
+    if (how & ALIGNED && at & 15) {
+      this.generalProtection(op);
+      return;
+    }
+    const user = this.u32[L.TLB_PRIV >> 2] !== 0;
+    if (this.breakpoints.data && !burst.alone && this.breakpoints.onData(at, bytes, true) !== 0) {
+      burst.beginAlone(op);
+      return;
+    }
+    try {
+      memory.storeWide(at, bytes, user);
+    } catch (thrown) {
+      burst.abandon(op, thrown);
+    }
+  }
+
+  /** An operand of 16 bytes that is not aligned. */
+  private generalProtection(op: number): void {
+    const { fault } = this.burst;
+    fault.vector = Vector.GP;
+    fault.errorCode = 0;
+    this.burst.abandon(op, fault);
+  }
+
+  unit(op: number, units: number): number {
+    const { state, burst } = this;
+    state.eip = (this.u32[L.PC_PAGE >> 2] as number) + (state.u16[(op + Op.OP_PAGE_OFFSET) >> 1] as number);
+    burst.currentOp = op;
+    burst.exitRecord.vectoring = -1;
+    try {
+      if (unitsReady(this.core, units)) return 0;
+    } catch (thrown) {
+      burst.abandon(op, thrown);
+      return 1;
+    }
+    burst.giveBack(burst.remaining(op));
+    return 1;
   }
 
   segmentFault(op: number, segment: number, offset: number, bytes: number, permission: number): void {

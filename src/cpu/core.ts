@@ -19,6 +19,7 @@ export const Vector = {
   PF: 14,
   MF: 16,
   AC: 17,
+  XM: 19,
 } as const;
 
 /** Thrown (one reused object per CPU, no stack captured) when the running instruction raises a processor exception. */
@@ -94,6 +95,8 @@ export interface HelperOp {
   readonly operandSize: 16 | 32;
   readonly addressSize: 16 | 32;
   readonly rep: number;
+  /** The line's mandatory prefix: 0 none, 0x66, 0xf2 or 0xf3. */
+  readonly prefix: number;
   readonly length: number;
   /** EIP of the instruction after this one (not masked to 16 bits). */
   readonly nextEip: number;

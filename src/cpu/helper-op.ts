@@ -3,6 +3,9 @@ import type { HelperOp } from "./core.ts";
 import * as L from "./layout.ts";
 import type { CpuState } from "./state.ts";
 
+/** By the number in a micro-operation. */
+const PREFIXES = [0, 0x66, 0xf2, 0xf3];
+
 /** Reads a helper's micro-operation out of the arena; one view, moved from op to op. */
 export class HelperOpView implements HelperOp {
   private at = 0;
@@ -55,6 +58,9 @@ export class HelperOpView implements HelperOp {
   }
   get rep(): number {
     return this.source & Op.HELPER_REPNE ? 0xf2 : this.source & Op.HELPER_REP ? 0xf3 : 0;
+  }
+  get prefix(): number {
+    return PREFIXES[(this.source >> Op.HELPER_PREFIX) & 3] as number;
   }
   get length(): number {
     return this.state.u8[this.at + Op.OP_LENGTH] as number;

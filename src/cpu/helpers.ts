@@ -3,6 +3,7 @@ import { type Helper, Outcome, Vector } from "./core.ts";
 import { ExitControl, ExitReason } from "./exit.ts";
 import { fpu, fwait } from "./fpu/index.ts";
 import type { OpcodeLine } from "./instructions/line.ts";
+import { SSE_HELPERS } from "./sse/index.ts";
 import { HELPERS } from "./system/index.ts";
 
 const undefinedOpcode: Helper = (core) => core.raise(Vector.UD);
@@ -28,7 +29,7 @@ export class HelperRegistry implements HelperNumbers {
   constructor(lines: readonly OpcodeLine[]) {
     const table: Helper[] = [];
     const byName = new Map<string, number>();
-    const all: Readonly<Record<string, Helper>> = { ...HELPERS, fpu, fwait };
+    const all: Readonly<Record<string, Helper>> = { ...HELPERS, ...SSE_HELPERS, fpu, fwait };
     for (const line of lines) {
       if (line.helper === undefined) continue;
       let number = byName.get(line.helper);

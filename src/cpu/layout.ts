@@ -158,6 +158,11 @@ export const TASK = 0x3f8;
 export const TASK_ERROR_CODE = 0x3fc;
 /** Answered accesses of an instruction that has not finished (see answers.ts); to D70. */
 export const ANSWERS = 0x400;
+/** XMM0 to XMM7, 16 bytes each, and MXCSR. */
+export const XMM = 0xd80;
+export const MXCSR = 0xe00;
+/** 16 bytes that pass between generated code and the slow paths of accesses of 8 and 16 bytes. */
+export const WIDE = 0xe10;
 /** Memory types, 8 bytes a register: IA32_PAT, IA32_MTRR_DEF_TYPE, 11 fixed ranges, 8 variable ranges (base and mask). To FE8. */
 export const PAT = 0xf00;
 export const MTRR_DEFAULT = 0xf08;
@@ -183,6 +188,15 @@ export const TLB_INVALID = 1;
  * which checks it. They lie between the hash of blocks and the arena.
  */
 export const TLB_ALIGNED = 0x240000 - TLB_BASE;
+
+/**
+ * Byte numbers for swizzles, 16 bytes each, by an immediate byte: of four doublewords (PSHUFD), of the low and of the high four words
+ * (PSHUFLW, PSHUFHW); then 48 bytes that move a vector by up to 16 bytes either way: none, 0 to 15, none.
+ */
+export const SHUFFLE_DWORDS = 0x30000;
+export const SHUFFLE_LOW_WORDS = 0x31000;
+export const SHUFFLE_HIGH_WORDS = 0x32000;
+export const BYTE_SHIFTS = 0x33000;
 
 /** Hash of blocks: BLOCKS_ENTRIES entries of 16 bytes: hpa of the first byte, mode, block address, spare. */
 export const BLOCKS_BASE = 0x40000;

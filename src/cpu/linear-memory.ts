@@ -142,6 +142,48 @@ export class CpuMemory implements LinearMemory {
     else this.answered(host, linear, 1, size, value);
   }
 
+  /**
+   * 4, 8 or 16 bytes into WIDE, zero above. In plain memory at once; else by doublewords, as the monitor answers them, after both pages have
+   * been found to be there.
+   */
+  loadWide(linear: number, size: number, user: boolean): void {
+    this.implicit = false;
+    if (this.guarded) this.guard(linear, size, false, user);
+    const { u8 } = this;
+    u8.fill(0, L.WIDE + size, L.WIDE + 16);
+    if ((linear & 0xfff) + size <= 4096) {
+      const host = this.translate(linear, 0, user);
+      if (host >= 0) {
+        u8.copyWithin(L.WIDE, host, host + size);
+        return;
+      }
+    } else this.probe(linear, size, 0, user);
+    for (let k = 0; k < size; k += 4)
+      this.u32[(L.WIDE + k) >> 2] = this.loadAny((linear + k) >>> 0, 4, false, user);
+  }
+
+  /** The same to memory. */
+  storeWide(linear: number, size: number, user: boolean): void {
+    this.implicit = false;
+    if (this.guarded) this.guard(linear, size, true, user);
+    if ((linear & 0xfff) + size <= 4096) {
+      const host = this.translate(linear, 1, user);
+      if (host >= 0) {
+        this.putWide(host, size);
+        return;
+      }
+    } else this.probe(linear, size, 1, user);
+    for (let k = 0; k < size; k += 4)
+      this.storeAny((linear + k) >>> 0, this.u32[(L.WIDE + k) >> 2] as number, 4, user);
+  }
+
+  private putWide(host: number, size: number): void {
+    const hpa = host - L.PHYS_BASE;
+    if (this.readOnly[hpa >>> 12] !== 0) return;
+    this.u8.copyWithin(host, L.WIDE, L.WIDE + size);
+    if (this.codeCache.holdsCode(hpa >>> 12)) this.codeCache.written(hpa, size);
+  }
+
   read8(linear: number, supervisor: boolean): number {
     this.implicit = supervisor;
     return this.loadAny(linear >>> 0, 1, false, !supervisor && this.userMode);

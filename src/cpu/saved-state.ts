@@ -3,6 +3,7 @@ import type { CoreServices } from "./core-services.ts";
 import type { EventQueue } from "./event-queue.ts";
 import * as L from "./layout.ts";
 import type { InjectedEvent } from "./processor.ts";
+import { MXCSR_DEFAULT } from "./sse/mxcsr.ts";
 import { type CpuState, Cr0 } from "./state.ts";
 import { resetMemoryTypes } from "./system/memory-types.ts";
 
@@ -102,6 +103,7 @@ export class SavedState {
     s.set(L.CONTROLS, controls);
     s.set(L.FPU_CONTROL, 0x40);
     s.set(L.FPU_EMPTY, 0);
+    s.set(L.MXCSR, MXCSR_DEFAULT);
     resetMemoryTypes(s);
     this.begin(Cr0.CD | Cr0.NW);
     burst.retired = 0;

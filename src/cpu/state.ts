@@ -48,6 +48,8 @@ export const Cr4 = {
   MCE: 64,
   PGE: 128,
   PCE: 256,
+  OSFXSR: 1 << 9,
+  OSXMMEXCPT: 1 << 10,
   UMIP: 1 << 11,
   SMEP: 1 << 20,
   SMAP: 1 << 21,

@@ -1,4 +1,4 @@
-import type { SemanticsContext, Width } from "../instructions/context.ts";
+import type { SemanticsContext, VectorBytes, Width } from "../instructions/context.ts";
 import type { OpcodeLine, Operand } from "../instructions/line.ts";
 import {
   add,
@@ -22,6 +22,10 @@ import { FunctionPrinter } from "../ir/printer.ts";
 import * as L from "../layout.ts";
 import { Mode } from "../modes.ts";
 import * as Op from "./micro-op.ts";
+import { isMmxRegister, registerOffset, VECTOR_LOAD, VECTOR_STORE, vectorBytes } from "./vector-operands.ts";
+
+/** TOP in the x87 status word. */
+const X87_TOP = 0x3800;
 
 /** Function indices of the imports and common routines that handlers call. */
 export interface Routines {
@@ -29,6 +33,9 @@ export interface Routines {
   readonly slowLoad: number;
   /** (linear, value, bytes, op); sets FAULT. */
   readonly slowStore: number;
+  /** (linear, bytes | aligned << 8, op) the same for 4, 8 and 16 bytes of vectors, which pass in WIDE; set FAULT. */
+  readonly slowLoadWide: number;
+  readonly slowStoreWide: number;
   /** (op, segment record, offset, bytes, permission) → linear; sets FAULT. */
   readonly segmentAddress: number;
   /** (op, vector): a processor exception; sets FAULT. */
@@ -79,9 +86,11 @@ export function operandWidth(code: Operand["code"], width: Width): Width {
 export const isImmediate = (code: Operand["code"]): boolean => code[0] === "I" || code === "1";
 /** Operand is a register chosen by the encoding (its offset sits in a field of the micro-op). */
 export const isEncodedRegister = (code: Operand["code"], memory: boolean): boolean =>
-  code[0] === "G" || code[0] === "Z" || code[0] === "R" || (code[0] === "E" && !memory);
+  ALWAYS_REGISTER.test(code) || (!memory && REGISTER_OR_MEMORY.test(code));
 export const isMemoryOperand = (code: Operand["code"], memory: boolean): boolean =>
-  code[0] === "O" || code[0] === "M" || code === "BB" || (code[0] === "E" && memory);
+  code[0] === "O" || code[0] === "M" || code === "BB" || (memory && REGISTER_OR_MEMORY.test(code));
+const ALWAYS_REGISTER = /^[GZRPNVU]/;
+const REGISTER_OR_MEMORY = /^[EQW]/;
 
 /** Turns the semantics of one form into the statements of its handler. The handler's parameter is the micro-op's address. */
 export class ColdContext implements SemanticsContext {
@@ -120,6 +129,7 @@ export class ColdContext implements SemanticsContext {
   /** Runs the line's semantics and returns the code entry. */
   generate(): Uint8Array {
     this.line.semantics?.(this);
+    if (this.line.operands.some(({ code }) => isMmxRegister(code, this.inMemory))) this.enterMmx();
     if (!this.ended) this.next();
     return this.printer.print(this.statements);
   }
@@ -142,7 +152,7 @@ export class ColdContext implements SemanticsContext {
   operandKind(n: number): "reg" | "mem" | "imm" {
     const code = this.operand(n).code;
     if (isImmediate(code)) return "imm";
-    return isMemoryOperand(code, this.form.address !== Op.AddressKind.none) ? "mem" : "reg";
+    return isMemoryOperand(code, this.inMemory) ? "mem" : "reg";
   }
 
   read(n: number): Expr {
@@ -168,6 +178,43 @@ export class ColdContext implements SemanticsContext {
     } else {
       this.put(STORE_KIND[width], this.registerAddress(n), 0, value);
     }
+  }
+
+  vectorBytes(n: number): VectorBytes {
+    return vectorBytes(this.operand(n).code);
+  }
+
+  readVector(n: number): Expr {
+    const bytes = this.vectorBytes(n);
+    if (this.operandKind(n) === "reg") return this.let(load(VECTOR_LOAD[bytes], this.registerAddress(n)));
+    this.usesOperandAddress = true;
+    return this.loadWide(this.operandAddress(), bytes);
+  }
+
+  writeVector(n: number, value: Expr): void {
+    const bytes = this.vectorBytes(n);
+    if (this.operandKind(n) === "mem") {
+      this.usesOperandAddress = true;
+      this.storeWide(this.operandAddress(), bytes, value);
+      return;
+    }
+    const register = this.let(this.registerAddress(n));
+    this.put(VECTOR_STORE[bytes], register, 0, value);
+    this.fillExponent(n, register);
+  }
+
+  readVectorWord(n: number, byte: Expr): Expr {
+    return this.let(load("u16", add(this.registerAddress(n), byte)));
+  }
+
+  writeVectorWord(n: number, byte: Expr, value: Expr): void {
+    const register = this.let(this.registerAddress(n));
+    this.put("i16", add(register, byte), 0, value);
+    this.fillExponent(n, register);
+  }
+
+  emptyMmx(): void {
+    this.setStack(0xff);
   }
 
   effectiveAddress(): Expr {
@@ -364,6 +411,12 @@ export class ColdContext implements SemanticsContext {
     this.ended = true;
   }
 
+  /** Ends the handler: back to JavaScript. */
+  leave(): void {
+    this.sink.push({ kind: "return" });
+    this.ended = true;
+  }
+
   /** Ends the handler: enter the block whose first micro-op the link field names, or resolve it. */
   follow(linkField: number, unlinked: number): void {
     const link = this.let(this.field32(linkField));
@@ -425,6 +478,26 @@ export class ColdContext implements SemanticsContext {
     return linear;
   }
 
+  /** The r/m operand is in memory. */
+  private get inMemory(): boolean {
+    return this.form.address !== Op.AddressKind.none;
+  }
+
+  /** What is written to an MMX register reads as a NaN or infinity from the x87. */
+  private fillExponent(n: number, register: Expr): void {
+    if (isMmxRegister(this.operand(n).code, false)) this.put("i16", register, 8, i32(0xffff));
+  }
+
+  /** Any MMX instruction marks all of the x87 stack as in use and makes register 0 its top (SDM vol. 1, 9.5). */
+  private enterMmx(): void {
+    this.setStack(0);
+  }
+
+  private setStack(empty: number): void {
+    this.setState(L.FPU_STATUS, and(this.state(L.FPU_STATUS), i32(~X87_TOP)));
+    this.setState(L.FPU_EMPTY, i32(empty));
+  }
+
   private operand(n: number): Operand {
     const operand = this.line.operands[n];
     if (operand === undefined) throw new Error(`${this.line.mnemonic} has no operand ${n}`);
@@ -438,7 +511,7 @@ export class ColdContext implements SemanticsContext {
     if (code === "CL") return i32(L.ECX);
     if (code === "DX") return i32(L.EDX);
     let encodedBefore = 0;
-    const memory = this.form.address !== Op.AddressKind.none;
+    const memory = this.inMemory;
     for (let k = 0; k < n; k++) if (isEncodedRegister(this.operand(k).code, memory)) encodedBefore++;
     return this.field16(encodedBefore === 0 ? Op.OP_DST : Op.OP_SRC);
   }
@@ -527,6 +600,60 @@ export class ColdContext implements SemanticsContext {
     });
   }
 
+  private loadWide(address: Expr, bytes: VectorBytes): Expr {
+    this.mayFault = true;
+    const linear = this.let(address);
+    const value = this.printer.newLocal("v128");
+    const entry = this.tlbEntry(linear);
+    const slow = this.wideMiss(this.routines.slowLoadWide, linear, bytes);
+    slow.push({ kind: "set", index: value.index, value: load("v128", i32(0), L.WIDE) });
+    const fast = load(VECTOR_LOAD[bytes], this.hostAddress(entry, linear));
+    this.sink.push({
+      kind: "if",
+      condition: this.wideHit(entry, linear, bytes, L.TLB_READ),
+      then: [{ kind: "set", index: value.index, value: fast }],
+      else: slow,
+    });
+    return value;
+  }
+
+  private storeWide(address: Expr, bytes: VectorBytes, value: Expr): void {
+    this.mayFault = true;
+    const linear = this.let(address);
+    const held = this.let(value);
+    const entry = this.tlbEntry(linear);
+    const host = this.hostAddress(entry, linear);
+    const spill: Stmt = { kind: "store", access: "v128", address: i32(0), offset: L.WIDE, value: held };
+    this.sink.push({
+      kind: "if",
+      condition: this.wideHit(entry, linear, bytes, L.TLB_WRITE),
+      then: [{ kind: "store", access: VECTOR_STORE[bytes], address: host, offset: 0, value: held }],
+      else: [spill, ...this.wideMiss(this.routines.slowStoreWide, linear, bytes)],
+    });
+  }
+
+  private wideMiss(callee: number, linear: Expr, bytes: VectorBytes): Stmt[] {
+    const outer = this.sink;
+    const miss: Stmt[] = [];
+    this.sink = miss;
+    const how = bytes | (this.mustAlign(bytes) ? 0x100 : 0);
+    this.sink.push({ kind: "call", callee, args: [linear, i32(how), this.op], drops: false });
+    this.abandonOnFault();
+    this.sink = outer;
+    return miss;
+  }
+
+  private mustAlign(bytes: VectorBytes): boolean {
+    return bytes === 16 && this.line.unaligned !== true;
+  }
+
+  /** What must be aligned to 16 bytes misses unless it is, and then never crosses a page. */
+  private wideHit(entry: Expr, linear: Expr, bytes: VectorBytes, tag: number): Expr {
+    if (!this.mustAlign(bytes)) return this.tlbHit(entry, linear, bytes, tag);
+    const priv = load("i32", i32(0), L.TLB_PRIV);
+    return eq(load("i32", add(entry, priv), L.TLB_BASE + tag), and(linear, i32(0xfffff00f)));
+  }
+
   private tlbEntry(linear: Expr): Expr {
     return this.let(and(shrU(linear, i32(7)), i32((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_SIZE)));
   }
@@ -565,9 +692,4 @@ export class ColdContext implements SemanticsContext {
   private put(access: StoreKind, address: Expr, offset: number, value: Expr): void {
     this.sink.push({ kind: "store", access, address, offset, value });
   }
-}
-
-/** Byte offset of general register `index` in the register file (8-bit numbering for width 8). */
-export function registerOffset(index: number, width: Width): number {
-  return width === 8 ? ((index & 3) << 3) + (index >> 2) : index << 3;
 }

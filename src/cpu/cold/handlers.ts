@@ -1,3 +1,4 @@
+import { isVectorLine } from "../decode/lookup.ts";
 import type { Width } from "../instructions/context.ts";
 import type { OpcodeLine } from "../instructions/line.ts";
 import {
@@ -21,13 +22,18 @@ import {
 import { ModuleBuilder } from "../ir/module.ts";
 import { FunctionPrinter } from "../ir/printer.ts";
 import * as L from "../layout.ts";
+import { Cr0, Cr4 } from "../state.ts";
 import { ColdContext, type Form, isMemoryOperand, type Routines } from "./context.ts";
 import * as Op from "./micro-op.ts";
+import { fillSwizzles } from "./swizzles.ts";
 
 /** JavaScript functions that the generated code calls. All addresses unsigned or signed 32-bit alike. */
 export interface HandlerImports {
   slowLoad(linear: number, bytesAndIntent: number, op: number): number;
   slowStore(linear: number, value: number, bytes: number, op: number): void;
+  /** 4, 8 or 16 bytes, from and to WIDE; bit 8: #GP(0) unless aligned to 16 bytes. */
+  slowLoadWide(linear: number, how: number, op: number): void;
+  slowStoreWide(linear: number, how: number, op: number): void;
   segmentFault(op: number, segment: number, offset: number, bytes: number, permission: number): void;
   raiseFromCode(op: number, vector: number): void;
   /** First micro-op of the block at state EIP (sets PC_PAGE), or 0 to leave. */
@@ -36,6 +42,8 @@ export interface HandlerImports {
   link(op: number, taken: number): number;
   /** Runs a helper; 0 next, 1 jump, else leave. */
   helper(op: number): number;
+  /** MMX or XMM registers (bits of Unit) may not be used just so: 0 they may, else leave. */
+  unit(op: number, units: number): number;
   /** Checks that the second page of a page-crossing instruction is still the one decoded: 0 yes, else leave. */
   cross(op: number): number;
 }
@@ -55,7 +63,12 @@ export interface SpecialHandlers {
   readonly checked16: number;
   readonly offset32: number;
   readonly offset16: number;
+  /** Checks before an instruction that uses MMX or XMM registers, by bits of Unit. */
+  readonly units: readonly [none: number, sse: number, mmx: number, both: number];
 }
+
+/** Register files whose use control registers can forbid; MMX registers wait for x87 exceptions besides. */
+export const Unit = { sse: 1, mmx: 2 } as const;
 
 const FORM_BITS = 7;
 const WIDTH_CODE: Record<Width, number> = { 8: 0, 16: 1, 32: 2 };
@@ -82,6 +95,9 @@ export class HandlerTable {
     const imported = {
       slowLoad: builder.importFunction("slowLoad", ["i32", "i32", "i32"], ["i32"]),
       slowStore: builder.importFunction("slowStore", ["i32", "i32", "i32", "i32"], []),
+      slowLoadWide: builder.importFunction("slowLoadWide", ["i32", "i32", "i32"], []),
+      slowStoreWide: builder.importFunction("slowStoreWide", ["i32", "i32", "i32"], []),
+      unit: builder.importFunction("unit", ["i32", "i32"], ["i32"]),
       segmentFault: builder.importFunction("segmentFault", ["i32", "i32", "i32", "i32", "i32"], []),
       raise: builder.importFunction("raise", ["i32", "i32"], []),
       lookup: builder.importFunction("lookup", [], ["i32"]),
@@ -93,6 +109,8 @@ export class HandlerTable {
     const routines: Routines = {
       slowLoad: imported.slowLoad,
       slowStore: imported.slowStore,
+      slowLoadWide: imported.slowLoadWide,
+      slowStoreWide: imported.slowStoreWide,
       raise: imported.raise,
       segmentAddress: builder.indexAhead(0),
       short: builder.indexAhead(1),
@@ -138,6 +156,12 @@ export class HandlerTable {
       checked16: special((c) => addressOp(c, 16, true)),
       offset32: special((c) => addressOp(c, 32, false)),
       offset16: special((c) => addressOp(c, 16, false)),
+      units: [
+        0,
+        special((c) => unitCheck(c, imported.unit, Unit.sse)),
+        special((c) => unitCheck(c, imported.unit, Unit.mmx)),
+        special((c) => unitCheck(c, imported.unit, Unit.sse | Unit.mmx)),
+      ],
     };
     lines.forEach((line, number) => {
       this.lineNumbers.set(line, number);
@@ -148,6 +172,7 @@ export class HandlerTable {
     lines.forEach((line, number) => {
       if (FUSED_TESTS.has(line.mnemonic)) this.addFused(line, number, branches, routines, slot);
     });
+    fillSwizzles(new Uint8Array(memory.buffer));
     const pages = memory.buffer.byteLength >>> 16;
     const module = new WebAssembly.Module(builder.build(pages, 65536));
     const instance = new WebAssembly.Instance(module, {
@@ -265,6 +290,7 @@ const isFusedBranch = (line: OpcodeLine): boolean =>
 
 /** Widths that a line's forms come in: byte lines 8, lines that follow the operand size 16 and 32. */
 function widthsOf(line: OpcodeLine): readonly Width[] {
+  if (isVectorLine(line)) return [32];
   const byte =
     line.operands.length > 0 &&
     line.operands.every(
@@ -290,6 +316,9 @@ function bindImports(imports: HandlerImports): Record<string, unknown> {
   return {
     slowLoad: imports.slowLoad.bind(imports),
     slowStore: imports.slowStore.bind(imports),
+    slowLoadWide: imports.slowLoadWide.bind(imports),
+    slowStoreWide: imports.slowStoreWide.bind(imports),
+    unit: imports.unit.bind(imports),
     segmentFault: imports.segmentFault.bind(imports),
     raise: imports.raiseFromCode.bind(imports),
     lookup: imports.lookup.bind(imports),
@@ -323,6 +352,19 @@ function addressOp(c: ColdContext, width: 16 | 32, checked: boolean): void {
     const linear = c.segmentAddress(c.field16(Op.OP_SEG), offset, c.field16(Op.OP_DST), c.field16(Op.OP_SRC));
     c.setState(L.LINEAR, linear);
   }
+  c.next();
+}
+
+const X87_PENDING = 0x80;
+
+function unitCheck(c: ColdContext, unit: number, units: number): void {
+  let trouble = and(c.state(L.CR0), i32(Cr0.EM | Cr0.TS));
+  if (units & Unit.sse) trouble = or(trouble, xor(and(c.state(L.CR4), i32(Cr4.OSFXSR)), i32(Cr4.OSFXSR)));
+  if (units & Unit.mmx) trouble = or(trouble, and(c.state(L.FPU_STATUS), i32(X87_PENDING)));
+  c.when(c.let(trouble), () => {
+    const outcome = c.let({ kind: "call", type: "i32", callee: unit, args: [c.op, i32(units)] });
+    c.when(outcome, () => c.leave());
+  });
   c.next();
 }
 

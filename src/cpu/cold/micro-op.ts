@@ -37,6 +37,8 @@ export const HELPER_OPERAND32 = 1 << 8;
 export const HELPER_ADDRESS32 = 1 << 9;
 export const HELPER_REPNE = 1 << 10;
 export const HELPER_REP = 1 << 11;
+/** From here on the mandatory prefix: 0 none, 1 66, 2 F2, 3 F3. */
+export const HELPER_PREFIX = 12;
 
 /** How a form's memory operand gets its linear address. */
 export const AddressKind = {

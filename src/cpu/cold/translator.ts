@@ -1,17 +1,23 @@
 import { createInstruction, DecodeResult, type Decoder } from "../decode/decoder.ts";
 import type { Instruction } from "../decode/instruction.ts";
-import { FLAGS_ALL, type OpcodeLine } from "../instructions/line.ts";
+import type { Width } from "../instructions/context.ts";
+import { FLAGS_ALL, type OpcodeLine, type Operand } from "../instructions/line.ts";
 import * as L from "../layout.ts";
 import { Mode } from "../modes.ts";
-import { isEncodedRegister, isMemoryOperand, operandWidth, registerOffset } from "./context.ts";
-import { FormFact, type HandlerTable } from "./handlers.ts";
+import { isEncodedRegister, isMemoryOperand, operandWidth } from "./context.ts";
+import { FormFact, type HandlerTable, Unit } from "./handlers.ts";
 import * as Op from "./micro-op.ts";
+import { isVectorRegister, registerOffset, vectorBytes, vectorOffset } from "./vector-operands.ts";
 
-/** Longest block in instructions, and in micro-ops with room for address micro-ops, the page check and the end. */
+/** Longest block in instructions, and in micro-ops with room for unit checks, address micro-ops, the page check and the end. */
 const MAX_INSTRUCTIONS = 48;
-export const MAX_BLOCK_OPS = MAX_INSTRUCTIONS * 2 + 4;
+export const MAX_BLOCK_OPS = MAX_INSTRUCTIONS * 3 + 4;
 const NO_REGISTER = L.ZERO;
+const PREFIX_NUMBER = { none: 0, 102: 1, 242: 2, 243: 3 } as const;
+/** Operands in ModRM.reg. */
+const IN_REG: ReadonlySet<string> = new Set(["G", "P", "V"]);
 /** Lines that F3 90 may be decoded as. */
+const UNITS = { sse: Unit.sse, mmx: Unit.mmx, "sse mmx": Unit.sse | Unit.mmx } as const;
 const PAUSES: ReadonlySet<string> = new Set(["nop", "pause"]);
 
 export interface TranslatorViews {
@@ -28,6 +34,10 @@ export interface HelperNumbers {
   /** PAUSE, where it leaves the guest. */
   readonly pause: number;
 }
+
+const memoryBytes = (code: Operand["code"], width: Width): number =>
+  isVectorRegister(code) || VECTOR_MEMORY.test(code) ? vectorBytes(code) : operandWidth(code, width) >> 3;
+const VECTOR_MEMORY = /^M(dq|ps|pd|q)$/;
 
 /** Decodes a run of instructions into micro-ops in the arena. One result at a time, in the fields. */
 export class Translator {
@@ -47,6 +57,8 @@ export class Translator {
   /** Micro-op and form of the generated instruction emitted last, for fusing it with a branch. */
   private lastOp = 0;
   private lastForm = 0;
+  /** Units checked in this block already: bits of Unit. */
+  private checkedUnits = 0;
   private readonly views: TranslatorViews;
   private readonly handlers: HandlerTable;
   private readonly decoder: Decoder;
@@ -131,6 +143,7 @@ export class Translator {
     this.instructionCount = 0;
     this.pendingFlags = 0;
     this.lastOp = 0;
+    this.checkedUnits = 0;
   }
 
   private finish(byteCount: number): void {
@@ -175,6 +188,7 @@ export class Translator {
       this.instructionCount++;
       return true;
     }
+    if (i.line.units !== undefined) this.unitCheck(UNITS[i.line.units], offset);
     if (mode & Mode.pauseExits && i.rep === 0xf3 && i.opcode === 0x90 && PAUSES.has(i.line.mnemonic))
       this.helperOp(this.helpers.pause, offset);
     else if (i.line.helper !== undefined) this.helperInstruction(offset);
@@ -191,9 +205,19 @@ export class Translator {
     this.views.i32[(op + Op.OP_DST) >> 2] = this.frame;
   }
 
+  /** Control registers do not change within a block; x87 exceptions come to be pending by helpers alone. */
+  private unitCheck(units: number, offset: number): void {
+    const missing = units & ~this.checkedUnits;
+    if (missing === 0) return;
+    this.pendingFlags = 0;
+    this.newOp(this.handlers.special.units[missing as 1 | 2 | 3], offset, this.instruction.length);
+    this.checkedUnits |= units;
+  }
+
   private helperInstruction(offset: number): void {
     const i = this.instruction;
     this.pendingFlags = 0;
+    if (i.line.units === undefined) this.checkedUnits &= ~Unit.mmx;
     if (i.memory) {
       const special = this.handlers.special;
       this.addressFields(
@@ -220,7 +244,8 @@ export class Translator {
       i.opcode |
       (i.operandSize === 32 ? Op.HELPER_OPERAND32 : 0) |
       (i.addressSize === 32 ? Op.HELPER_ADDRESS32 : 0) |
-      (i.rep === 0xf2 ? Op.HELPER_REPNE : i.rep === 0xf3 ? Op.HELPER_REP : 0);
+      (i.rep === 0xf2 ? Op.HELPER_REPNE : i.rep === 0xf3 ? Op.HELPER_REP : 0) |
+      (i.line.prefix === undefined ? 0 : PREFIX_NUMBER[i.line.prefix] << Op.HELPER_PREFIX);
     u16[(op + Op.OP_SEG) >> 1] = L.SEG + i.segment * L.SEG_SIZE;
   }
 
@@ -279,8 +304,14 @@ export class Translator {
     for (const operand of line.operands) {
       if (!isEncodedRegister(operand.code, i.memory)) continue;
       const kind = operand.code[0];
-      const number = kind === "G" ? (i.modrm >> 3) & 7 : kind === "Z" ? i.opcode & 7 : i.modrm & 7;
-      u16[(op + field) >> 1] = registerOffset(number, operandWidth(operand.code, width));
+      const number = IN_REG.has(kind as string)
+        ? (i.modrm >> 3) & 7
+        : kind === "Z"
+          ? i.opcode & 7
+          : i.modrm & 7;
+      u16[(op + field) >> 1] = isVectorRegister(operand.code)
+        ? vectorOffset(operand.code, number)
+        : registerOffset(number, operandWidth(operand.code, width));
       field = Op.OP_SRC;
     }
   }
@@ -297,7 +328,7 @@ export class Translator {
     for (const operand of i.line.operands) {
       if (!isMemoryOperand(operand.code, true)) continue;
       const { u16 } = this.views;
-      u16[(op + Op.OP_DST) >> 1] = operandWidth(operand.code, width) >> 3;
+      u16[(op + Op.OP_DST) >> 1] = memoryBytes(operand.code, width);
       u16[(op + Op.OP_SRC) >> 1] = operand.access === "rw" ? 3 : operand.access === "w" ? 2 : 1;
       return;
     }

@@ -1,7 +1,7 @@
 import { OPCODE_LINES } from "../instructions/table.ts";
 import { BASE_16, INDEX_16, SEGMENT_DS, SEGMENT_OF_BASE, SEGMENT_SS } from "./address.ts";
 import type { Instruction } from "./instruction.ts";
-import { Immediate, OpcodeLookup, type Shape } from "./lookup.ts";
+import { Immediate, OpcodeLookup, Plane, Position, type Shape } from "./lookup.ts";
 
 export const DecodeResult = {
   ok: 0,
@@ -94,7 +94,9 @@ export class Decoder {
     out.scale = 0;
     out.displacement = 0;
     out.segment = this.#override < 0 ? SEGMENT_DS : this.#override;
-    if (LOOKUP.hasModrm[position] !== 0) {
+    const kind = LOOKUP.kinds[position] as number;
+    if (kind & Position.prefixed) position += this.#plane(mode32, out);
+    if (kind & Position.modrm) {
       const modrm = this.#byte();
       const isRegister = modrm >= 0xc0;
       shape = LOOKUP.find(position, (modrm >> 3) & 7, isRegister);
@@ -127,6 +129,12 @@ export class Decoder {
     if (shape.zeroCount !== undefined && (out.immediate & 31) === 0) shape = shape.zeroCount;
     out.line = shape.line;
     return !out.lock || (shape.line.lockable === true && out.memory);
+  }
+
+  /** Which mandatory prefix there is: the last of F2 and F3, else 66. */
+  #plane(mode32: boolean, out: Instruction): number {
+    if (out.rep !== 0) return out.rep === 0xf3 ? Plane.repeat : Plane.repeatNot;
+    return out.operandSize === (mode32 ? 16 : 32) ? Plane.operandSize : Plane.none;
   }
 
   /** Reads prefixes and the first opcode byte, which it gives; -1 when there is none within 15 bytes. */

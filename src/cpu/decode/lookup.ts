@@ -1,4 +1,4 @@
-import type { OpcodeLine, OperandCode } from "../instructions/line.ts";
+import type { MandatoryPrefix, OpcodeLine, OperandCode } from "../instructions/line.ts";
 
 /** How an immediate is encoded. */
 export const Immediate = {
@@ -56,14 +56,40 @@ export interface Shape {
 /** Slots a decode position has: 8 values of ModRM.reg, each with a memory and a register r/m. */
 const SLOTS = 16;
 const POSITIONS = 512;
+const PLANES = 4;
 
-/** The opcode table as arrays: position = opcode, + 256 in the 0F map. */
+/** What is known of a decode position before the bytes behind the opcode: bits. */
+export const Position = {
+  /** A ModRM byte follows. */
+  modrm: 1,
+  /** Mandatory prefixes choose among several lines: the position is in the plane of the prefix. */
+  prefixed: 2,
+} as const;
+
+/** Added to a position for a mandatory prefix. */
+export const Plane = {
+  none: 0,
+  operandSize: POSITIONS,
+  repeat: 2 * POSITIONS,
+  repeatNot: 3 * POSITIONS,
+} as const;
+const PLANE_OF: Readonly<Record<MandatoryPrefix, number>> = {
+  none: Plane.none,
+  102: Plane.operandSize,
+  243: Plane.repeat,
+  242: Plane.repeatNot,
+};
+
+/** The opcode table as arrays: position = opcode, + 256 in the 0F map, + the plane of the prefix where `kinds` says so. */
 export class OpcodeLookup {
-  /** 1 where a ModRM byte follows. */
-  readonly hasModrm = new Uint8Array(POSITIONS);
-  readonly #shapes: (Shape | undefined)[] = new Array<Shape | undefined>(POSITIONS * SLOTS).fill(undefined);
+  /** Bits of Position, by position without plane. */
+  readonly kinds = new Uint8Array(POSITIONS);
+  readonly #shapes: (Shape | undefined)[] = new Array<Shape | undefined>(PLANES * POSITIONS * SLOTS).fill(
+    undefined,
+  );
 
   constructor(lines: readonly OpcodeLine[]) {
+    for (const line of lines) if (line.prefix !== undefined) this.kinds[positionOf(line)] = Position.prefixed;
     for (const line of lines) if (line.count !== "zero") this.#place(shapeOf(line));
     for (const line of lines) if (line.count === "zero") this.#placeZeroCount(shapeOf(line));
   }
@@ -75,7 +101,8 @@ export class OpcodeLookup {
 
   #place(shape: Shape): void {
     const { line } = shape;
-    if (usesModrm(line)) this.hasModrm[positionOf(line)] = 1;
+    const position = positionOf(line);
+    if (usesModrm(line)) this.kinds[position] = (this.kinds[position] as number) | Position.modrm;
     for (const slot of slotsOf(line)) {
       const other = this.#shapes[slot];
       if (other) throw new TypeError(`opcode lines overlap: ${describe(other.line)} and ${describe(line)}`);
@@ -93,6 +120,8 @@ export class OpcodeLookup {
   }
 }
 
+const EVERY_PLANE: readonly number[] = Object.values(Plane);
+
 const positionOf = (line: OpcodeLine): number => line.opcode + (line.map === "0f" ? 256 : 0);
 
 function slotsOf(line: OpcodeLine): number[] {
@@ -100,22 +129,29 @@ function slotsOf(line: OpcodeLine): number[] {
   for (let slot = 0; slot < SLOTS; slot++) {
     if (line.extension !== undefined && slot >> 1 !== line.extension) continue;
     if (line.only !== undefined && (slot & 1) !== (line.only === "reg" ? 1 : 0)) continue;
-    slots.push(positionOf(line) * SLOTS + slot);
+    for (const plane of line.prefix === undefined ? EVERY_PLANE : [PLANE_OF[line.prefix]])
+      slots.push((plane + positionOf(line)) * SLOTS + slot);
   }
   return slots;
 }
 
 const describe = (line: OpcodeLine): string =>
-  `${line.mnemonic} ${line.map === "0f" ? "0F " : ""}${line.opcode.toString(16)}` +
+  `${line.mnemonic} ${typeof line.prefix === "number" ? `${line.prefix.toString(16).toUpperCase()} ` : ""}${line.map === "0f" ? "0F " : ""}${line.opcode.toString(16)}` +
   `${line.extension === undefined ? "" : ` /${line.extension}`}${line.only ? ` ${line.only}` : ""}`;
 
 /** Operand codes that are encoded in a ModRM byte. */
-const MODRM_CODE = /^(E|M|R|G|S|C(?!L)|D(?!X))/;
+const MODRM_CODE = /^(E|M|R|G|S|P|Q|N|V|W|U|C(?!L)|D(?!X))/;
+const VECTOR_CODE = /^[PQNVWU]/;
+
+/** The line has an operand in an MMX or XMM register. */
+export const isVectorLine = (line: OpcodeLine): boolean =>
+  line.operands.some(({ code }) => VECTOR_CODE.test(code));
 
 export const usesModrm = (line: OpcodeLine): boolean =>
   line.extension !== undefined || line.operands.some(({ code }) => MODRM_CODE.test(code));
 
 function widthOf(line: OpcodeLine): WidthRule {
+  if (isVectorLine(line)) return 32;
   if (line.string) return (line.opcode & 1) === 0 ? 8 : 0;
   for (const { code } of line.operands) {
     // Immediates and ports have widths of their own; segment, control and debug registers are not operated upon.

@@ -6,8 +6,8 @@ import { type Float80, float80, Kind, kindOf } from "./float80.ts";
 import type { Unit } from "./unit.ts";
 
 /** Bits of the control word that can be set (bit 6 is always read as 1; bit 12 is the 80287's infinity control, kept but unused). */
-const CONTROL_WRITABLE = 0x1f3f;
-const CONTROL_FIXED = 0x0040;
+export const CONTROL_WRITABLE = 0x1f3f;
+export const CONTROL_FIXED = 0x0040;
 const scratch: Float80 = float80();
 
 /** State after RESET (SDM vol. 3, table 9-1): unlike FNINIT, exceptions unmasked, 24-bit precision, registers in use and zero. */

@@ -25,7 +25,7 @@ export function attachFerr(core: Core, handler: FerrHandler): void {
 }
 
 /** True when the instruction may go on; raises #MF when an unmasked exception is pending and CR0.NE says so. */
-function pendingExceptionAllows(core: Core): boolean {
+export function pendingExceptionAllows(core: Core): boolean {
   const { state } = core;
   if ((state.get(L.FPU_STATUS) & ES) === 0) return true;
   if (state.cr0 & Cr0.NE) core.raise(Vector.MF);

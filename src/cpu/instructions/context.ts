@@ -2,6 +2,8 @@ import type { Expr } from "../ir/expr.ts";
 
 /** Operand width in bits. */
 export type Width = 8 | 16 | 32;
+/** Bytes of a vector operand. */
+export type VectorBytes = 4 | 8 | 16;
 
 /**
  * What the semantics of an instruction are written against. One call of a semantics function describes one form (opcode
@@ -36,6 +38,24 @@ export interface SemanticsContext {
   storeAt(displacement: Expr, width: Width, value: Expr): void;
   /** Immediate number n of the encoding, sign-extended where the table line says so, as i32. */
   imm(n?: number): Expr;
+
+  /** Bytes of vector operand n: 16, 8 (MMX registers, too) or 4. */
+  vectorBytes(n: number): VectorBytes;
+  /**
+   * Vector operand n as v128, zero above its bytes, in a local. 16 bytes in memory must be aligned, unless the line says otherwise, or
+   * #GP(0) is raised.
+   */
+  readVector(n: number): Expr;
+  /**
+   * Writes vector operand n from the low bytes of a v128, as many as it has; the rest of an XMM register stays. After an instruction
+   * with MMX operands the x87 stack is full and its top is 0.
+   */
+  writeVector(n: number, value: Expr): void;
+  /** The 16 bits at so many bytes from the beginning of vector register n (PEXTRW, PINSRW). */
+  readVectorWord(n: number, byte: Expr): Expr;
+  writeVectorWord(n: number, byte: Expr, value: Expr): void;
+  /** EMMS: the x87 stack is empty, its top 0. */
+  emptyMmx(): void;
 
   /** General register by number (8-bit numbering: 4..7 are AH CH DH BH). */
   reg(index: number, width: Width): Expr;

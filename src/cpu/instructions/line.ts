@@ -6,10 +6,24 @@ import type { Semantics } from "./context.ts";
  *   low three bits; O* memory at an absolute offset; I* immediate; J* relative branch; A far pointer immediate; S segment register
  *   in ModRM reg; C control and D debug register in ModRM reg; AL, AX (eAX by operand size), CL, DX: that register; 1: constant 1;
  *   BB memory at (E)BX (XLAT, which adds AL itself). E and M alone: the size is the instruction's own affair (x87, hint NOPs, INVLPG).
+ *   P* MMX register in ModRM reg, Q* MMX register or memory, N* MMX register in ModRM rm; V*, W*, U* the same of XMM registers.
  * Second letter: b byte, w word, d doubleword, q 8 bytes, v word or doubleword by operand size, z like v for immediates,
  * bs byte sign-extended to the operand size, p far pointer (m16:16 or m16:32), a two words or doublewords, s 6-byte pseudo-descriptor.
+ * Of vectors: dq, ps, pd 16 bytes, q and sd the low 8, d and ss the low 4 of a register; so many in memory.
  */
+export type VectorSize = "dq" | "ps" | "pd" | "q" | "sd" | "d" | "ss";
+export type VectorCode =
+  | "Pq"
+  | "Qq"
+  | "Qd"
+  | "Nq"
+  | `${"V" | "W" | "U"}${VectorSize}`
+  | "Mdq"
+  | "Mps"
+  | "Mpd";
+
 export type OperandCode =
+  | VectorCode
   | "E"
   | "Eb"
   | "Ew"
@@ -52,6 +66,8 @@ export type OperandCode =
   | "DX"
   | "1";
 
+export type MandatoryPrefix = "none" | 0x66 | 0xf2 | 0xf3;
+
 export interface Operand {
   readonly code: OperandCode;
   readonly access: "r" | "w" | "rw" | "address";
@@ -92,6 +108,18 @@ export interface OpcodeLine {
    * others; so neither has to ask at run time. Omitted: any immediate.
    */
   readonly count?: "zero" | "nonzero";
+  /**
+   * Mandatory prefix: 66, F3 or F2 (of which the last counts, and 66 only without them), or none of the three. Omitted: whatever
+   * prefixes there are, it is this instruction.
+   */
+  readonly prefix?: MandatoryPrefix;
+  /**
+   * Register files that it uses, whose exceptions come before all others: sse #UD (CR0.EM, CR4.OSFXSR) and #NM (CR0.TS); mmx #UD (CR0.EM), #NM
+   * and #MF. They are checked once a block, ahead of the handler or helper.
+   */
+  readonly units?: "sse" | "mmx" | "sse mmx";
+  /** Operands of 16 bytes in memory need not be aligned. */
+  readonly unaligned?: boolean;
   /** CPUID feature (leaf 1 EDX bit number) without which the opcode is #UD. */
   readonly feature?: number;
 }

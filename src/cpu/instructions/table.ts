@@ -8,11 +8,12 @@ import type { OpcodeLine } from "./line.ts";
 import { logicLines } from "./logic.ts";
 import { moveLines } from "./moves.ts";
 import { multiplyLines } from "./multiply.ts";
+import { packedLines } from "./packed/index.ts";
 import { shiftLines } from "./shifts.ts";
 import { stackLines } from "./stack.ts";
 import { systemLines } from "./system.ts";
 
-/** Every opcode of a P6-class processor without MMX and SSE. The order has no meaning; the index of a line is its number. */
+/** Every opcode of an IA-32 processor up to SSE2. The order has no meaning; the index of a line is its number. */
 export const OPCODE_LINES: readonly OpcodeLine[] = [
   ...arithmeticLines,
   ...logicLines,
@@ -26,4 +27,5 @@ export const OPCODE_LINES: readonly OpcodeLine[] = [
   ...bcdLines,
   ...eflagsLines,
   ...systemLines,
+  ...packedLines,
 ];

@@ -1,10 +1,12 @@
+import type { SimdExpr } from "./simd.ts";
+
 /**
- * Expression trees that instruction semantics build and the printer turns into WebAssembly. Trees are typed (i32, i64),
+ * Expression trees that instruction semantics build and the printer turns into WebAssembly. Trees are typed (i32, i64, v128),
  * immutable, and folded while they are built: an operation on constants is a constant, x+0 is x, and so on.
  * Semantics never compute guest values themselves.
  */
 
-export type ValueType = "i32" | "i64";
+export type ValueType = "i32" | "i64" | "v128";
 
 export const BINARY_OPS = [
   "add",
@@ -38,9 +40,9 @@ export const UNARY_OPS = ["eqz", "clz", "ctz", "popcnt", "extend8_s", "extend16_
 export type UnaryOp = (typeof UNARY_OPS)[number];
 export type ConvertOp = "wrap" | "extend_s" | "extend_u";
 
-/** Bytes of a memory access, and whether a narrow load is sign-extended. */
-export type LoadKind = "u8" | "s8" | "u16" | "s16" | "i32" | "i64";
-export type StoreKind = "i8" | "i16" | "i32" | "i64";
+/** Bytes of a memory access, and whether a narrow load is sign-extended; v32 and v64 are the low lane of a vector, zero above. */
+export type LoadKind = "u8" | "s8" | "u16" | "s16" | "i32" | "i64" | "v32" | "v64" | "v128";
+export type StoreKind = "i8" | "i16" | "i32" | "i64" | "v32" | "v64" | "v128";
 
 export type Expr =
   | { readonly kind: "const"; readonly type: "i32"; readonly value: number }
@@ -75,7 +77,8 @@ export type Expr =
       readonly type: ValueType;
       readonly callee: number;
       readonly args: readonly Expr[];
-    };
+    }
+  | SimdExpr;
 
 export type Stmt =
   | { readonly kind: "set"; readonly index: number; readonly value: Expr }
@@ -267,5 +270,6 @@ export function select(condition: Expr, a: Expr, b: Expr): Expr {
 }
 
 export function load(access: LoadKind, address: Expr, offset = 0): Expr {
-  return { kind: "load", type: access === "i64" ? "i64" : "i32", access, address, offset };
+  const type = access === "i64" ? "i64" : access[0] === "v" ? "v128" : "i32";
+  return { kind: "load", type, access, address, offset };
 }

@@ -1,6 +1,9 @@
 import { ByteWriter } from "./bytes.ts";
 import type { ValueType } from "./expr.ts";
 
+/** Encoding of value types in the binary format. */
+export const VALUE_TYPES: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e, v128: 0x7b };
+
 export interface FunctionType {
   readonly params: readonly ValueType[];
   readonly results: readonly ValueType[];
@@ -58,15 +61,14 @@ export class ModuleBuilder {
       out.u32(w.length);
       out.append(w.take());
     };
-    const valueType = (t: ValueType) => (t === "i32" ? 0x7f : 0x7e);
     section(1, (w) => {
       w.u32(this.types.length);
       for (const t of this.types) {
         w.byte(0x60);
         w.u32(t.params.length);
-        for (const p of t.params) w.byte(valueType(p));
+        for (const p of t.params) w.byte(VALUE_TYPES[p]);
         w.u32(t.results.length);
-        for (const r of t.results) w.byte(valueType(r));
+        for (const r of t.results) w.byte(VALUE_TYPES[r]);
       }
     });
     section(2, (w) => {

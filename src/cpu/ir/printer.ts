@@ -1,5 +1,6 @@
 import { ByteWriter } from "./bytes.ts";
 import type { BinaryOp, Expr, LoadKind, Stmt, StoreKind, UnaryOp, ValueType } from "./expr.ts";
+import { VALUE_TYPES } from "./module.ts";
 
 const BINARY_32: Record<BinaryOp, number> = {
   add: 0x6a,
@@ -51,8 +52,18 @@ const UNARY_64: Record<UnaryOp, number> = {
   extend32_s: 0xc4,
 };
 
-/** Opcode and the largest alignment hint (log2) of each access. */
-const LOADS: Record<LoadKind, readonly [opcode: number, opcode64: number]> = {
+/** Behind the prefix of vector instructions. */
+const VECTOR = 0xfd;
+const VECTOR_LOADS = { v128: 0x00, v32: 0x5c, v64: 0x5d } as const;
+/** Those of a lane are followed by its number. */
+const VECTOR_STORES = { v128: 0x0b, v32: 0x5a, v64: 0x5b } as const;
+
+const isVector = (access: LoadKind | StoreKind): access is keyof typeof VECTOR_LOADS => access[0] === "v";
+
+/** Opcodes of each access with an i32 and with an i64. */
+type ScalarLoad = Exclude<LoadKind, keyof typeof VECTOR_LOADS>;
+type ScalarStore = Exclude<StoreKind, keyof typeof VECTOR_STORES>;
+const LOADS: Record<ScalarLoad, readonly [opcode: number, opcode64: number]> = {
   u8: [0x2d, 0x31],
   s8: [0x2c, 0x30],
   u16: [0x2f, 0x33],
@@ -60,7 +71,7 @@ const LOADS: Record<LoadKind, readonly [opcode: number, opcode64: number]> = {
   i32: [0x28, 0x35],
   i64: [-1, 0x29],
 };
-const STORES: Record<StoreKind, readonly [opcode: number, opcode64: number]> = {
+const STORES: Record<ScalarStore, readonly [opcode: number, opcode64: number]> = {
   i8: [0x3a, 0x3c],
   i16: [0x3b, 0x3d],
   i32: [0x36, 0x3e],
@@ -99,7 +110,7 @@ export class FunctionPrinter {
     out.u32(this.locals.length);
     for (const type of this.locals) {
       out.u32(1);
-      out.byte(type === "i32" ? 0x7f : 0x7e);
+      out.byte(VALUE_TYPES[type]);
     }
     out.append(body);
     return out.take();
@@ -116,9 +127,13 @@ export class FunctionPrinter {
       case "store": {
         this.expression(s.address);
         this.expression(s.value);
-        c.byte(STORES[s.access][s.value.type === "i32" ? 0 : 1]);
+        if (isVector(s.access)) {
+          c.byte(VECTOR);
+          c.u32(VECTOR_STORES[s.access]);
+        } else c.byte(STORES[s.access][s.value.type === "i32" ? 0 : 1]);
         c.u32(0);
         c.u32(s.offset);
+        if (s.access === "v32" || s.access === "v64") c.byte(0);
         return;
       }
       case "if":
@@ -216,7 +231,10 @@ export class FunctionPrinter {
         return;
       case "load":
         this.expression(e.address);
-        c.byte(LOADS[e.access][e.type === "i32" ? 0 : 1]);
+        if (isVector(e.access)) {
+          c.byte(VECTOR);
+          c.u32(VECTOR_LOADS[e.access]);
+        } else c.byte(LOADS[e.access][e.type === "i32" ? 0 : 1]);
         c.u32(0);
         c.u32(e.offset);
         return;
@@ -224,7 +242,17 @@ export class FunctionPrinter {
         this.expression(e.a);
         this.expression(e.b);
         this.expression(e.condition);
-        c.byte(0x1b);
+        if (e.type === "v128") {
+          c.byte(0x1c);
+          c.u32(1);
+          c.byte(VALUE_TYPES.v128);
+        } else c.byte(0x1b);
+        return;
+      case "simd":
+        for (const a of e.args) this.expression(a);
+        c.byte(VECTOR);
+        c.u32(e.op);
+        for (const byte of e.immediate) c.byte(byte);
         return;
       case "call":
         for (const a of e.args) this.expression(a);

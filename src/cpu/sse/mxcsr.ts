@@ -6,3 +6,5 @@ export const FTZ = 0x8000;
 export const FLAGS = 0x003f;
 /** After reset: everything masked, round to nearest. */
 export const MXCSR_DEFAULT = 0x1f80;
+/** Bits that there are; MXCSR_MASK of the FXSAVE format. */
+export const MXCSR_MASK = 0xffff;

@@ -31,6 +31,8 @@ const CR4_FEATURES: readonly (readonly [cr4: number, feature: number])[] = [
   [Cr4.PAE, 6],
   [Cr4.MCE, 7],
   [Cr4.PGE, 13],
+  [Cr4.OSFXSR, 24],
+  [Cr4.OSXMMEXCPT, 25],
 ];
 
 /** CR4 bits that a processor with these CPUID features (leaf 1 EDX, leaf 7 EBX and ECX) lets software set. */

@@ -22,6 +22,11 @@ export const Feature = {
   CMOV: 1 << 15,
   PAT: 1 << 16,
   PSE36: 1 << 17,
+  CLFSH: 1 << 19,
+  MMX: 1 << 23,
+  FXSR: 1 << 24,
+  SSE: 1 << 25,
+  SSE2: 1 << 26,
 } as const;
 
 /** Bits of CPUID leaf 8000_0001 EDX that this CPU offers. */
@@ -39,6 +44,8 @@ const SIGNATURE = 0x683;
 const VENDOR_EBX = 0x756e6547;
 const VENDOR_EDX = 0x49656e69;
 const VENDOR_ECX = 0x6c65746e;
+/** EBX of leaf 1: bytes that CLFLUSH flushes, in units of 8, from bit 8 on. */
+const CLFLUSH_LINE = (64 / 8) << 8;
 const HIGHEST_LEAF = 2;
 const STRUCTURED_LEAF = 7;
 const EXTENDED = 0x80000000;
@@ -71,6 +78,8 @@ const P6_FEATURES =
   Feature.CMOV |
   Feature.PAT;
 
+const VECTOR_FEATURES = Feature.CLFSH | Feature.MMX | Feature.FXSR | Feature.SSE | Feature.SSE2;
+
 /** A P6-class processor without MMX, FXSR and SSE; with a local APIC where the vcpu has one. */
 class P6Identity implements CpuIdentity {
   readonly features: number;
@@ -88,7 +97,7 @@ class P6Identity implements CpuIdentity {
   leaf(eax: number, ecx: number): Leaf {
     const highest = this.structuredFeatures === 0 ? HIGHEST_LEAF : STRUCTURED_LEAF;
     if (eax === 0) return [highest, VENDOR_EBX, VENDOR_ECX, VENDOR_EDX];
-    if (eax === 1) return [SIGNATURE, 0, 0, this.features];
+    if (eax === 1) return [SIGNATURE, this.features & Feature.CLFSH ? CLFLUSH_LINE : 0, 0, this.features];
     if (this.extendedFeatures !== 0 && eax >= EXTENDED && eax <= HIGHEST_EXTENDED_LEAF)
       return this.#extendedLeaf(eax);
     if (highest === STRUCTURED_LEAF && eax !== 2) {
@@ -145,7 +154,7 @@ export function cpuIdentity(model: CpuModel): CpuIdentity {
       return new P6Identity(P6_FEATURES | Feature.PAE, ExtendedFeature.NX);
     case "max":
       return new P6Identity(
-        P6_FEATURES | Feature.PAE | Feature.PSE36,
+        P6_FEATURES | Feature.PAE | Feature.PSE36 | VECTOR_FEATURES,
         ExtendedFeature.NX,
         StructuredFeature.SMEP | StructuredFeature.SMAP,
         StructuredFeature2.UMIP,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createInstruction, DecodeResult, Decoder } from "../../../src/cpu/decode/decoder.ts";
 import type { Instruction } from "../../../src/cpu/decode/instruction.ts";
+import { nameOf } from "../instructions/support/forms.ts";
 import { Random } from "../instructions/support/random.ts";
 
 const instruction = createInstruction();
@@ -90,6 +91,30 @@ describe("immediates", () => {
   });
 });
 
+describe("mandatory prefixes", () => {
+  it.each([
+    ["0F 6F C1", "0F 6F movq Pq,Qq"],
+    ["66 0F 6F C1", "66 0F 6F movdqa Vdq,Wdq"],
+    ["F3 0F 6F C1", "F3 0F 6F movdqu Vdq,Wdq"],
+    ["F2 0F 10 00", "F2 0F 10 movsd Vdq,Wsd mem"],
+    ["66 F3 0F 6F C1", "F3 0F 6F movdqu Vdq,Wdq"],
+    ["F3 66 0F 6F C1", "F3 0F 6F movdqu Vdq,Wdq"],
+    ["F2 F3 0F 10 00", "F3 0F 10 movss Vdq,Wss mem"],
+    ["F3 F2 66 2E 0F 10 00", "F2 0F 10 movsd Vdq,Wsd mem"],
+    ["66 66 0F FE C1", "66 0F FE paddd Vdq,Wdq"],
+  ])("%s is %s", (hex, name) => {
+    expect(decode(hex)).toBe(DecodeResult.ok);
+    expect(nameOf(instruction.line)).toBe(name);
+  });
+
+  it("66 is one in 16-bit code as well, where the operand size is 32 with it", () => {
+    expect(decode("66 0F 6F C1", false)).toBe(DecodeResult.ok);
+    expect(instruction.line.mnemonic).toBe("movdqa");
+    expect(decode("0F 6F C1", false)).toBe(DecodeResult.ok);
+    expect(instruction.line.mnemonic).toBe("movq");
+  });
+});
+
 describe("refusals", () => {
   it.each([
     ["F0 01 C0", "LOCK with a register destination"],
@@ -98,8 +123,11 @@ describe("refusals", () => {
     ["F0 0F A3 00", "LOCK on BT"],
     ["F0 90", "LOCK on NOP"],
     ["0F 05", "SYSCALL"],
-    ["0F 6F 00", "MMX"],
-    ["0F 28 C0", "SSE"],
+    ["F3 0F FC C0", "PADDB with a prefix that it does not come with"],
+    ["66 F2 0F 28 C0", "MOVAPD with F2, which is what counts"],
+    ["0F C3 C0", "MOVNTI to a register"],
+    ["0F D7 00", "PMOVMSKB of memory"],
+    ["0F AE 20", "a hole in group 15"],
     ["0F 38 00 00", "three-byte opcodes"],
     ["FF F8", "a hole in group 5"],
     ["8D C0", "LEA of a register"],

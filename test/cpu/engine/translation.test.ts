@@ -138,7 +138,7 @@ describe("large pages", () => {
   it("with a reserved bit set fault with the reserved bit of the error code", () => {
     const g = guest();
     g.start(code().mov("eax", mem32(0x800000)).hlt().build(), { paged: true });
-    g.write32(PAGE_DIRECTORY + 8, 0x2000 | LARGE | W | P);
+    g.write32(PAGE_DIRECTORY + 8, 0x200000 | LARGE | W | P);
     g.runToExit();
     expect([g.haltedIn, g.frame(true).errorCode]).toEqual([14, 9]);
   });

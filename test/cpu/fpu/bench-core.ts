@@ -55,6 +55,7 @@ export class FpuBench {
     return {
       opcode,
       modrm,
+      prefix: 0,
       reg: (modrm >> 3) & 7,
       rm: modrm & 7,
       memory: modrm < 0xc0,

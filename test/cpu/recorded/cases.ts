@@ -311,9 +311,15 @@ export function makeCase(form: Form, random: Random): Case {
   const codeBits = plain && !string ? 32 : random.below(5) === 0 ? 16 : 32;
   const relative = line.operands.some(({ code }) => code[0] === "J");
   const bits = plain ? 32 : relative && operandSize === 16 ? 16 : relative && codeBits === 16 ? 32 : codeBits;
-  const addressSize = plain || line.mnemonic === "xlat" || relative ? 32 : random.below(5) === 0 ? 16 : 32;
+  const masked = line.mnemonic.startsWith("maskmov");
+  const addressSize =
+    plain || line.mnemonic === "xlat" || relative || masked ? 32 : random.below(5) === 0 ? 16 : 32;
   const base =
-    addressSize === 16 ? BASE : plain || random.below(6) !== 0 ? 0 : random.pick([BASE, 0x0ff10000]);
+    addressSize === 16
+      ? BASE
+      : plain || masked || random.below(6) !== 0
+        ? 0
+        : random.pick([BASE, 0x0ff10000]);
   const draft: Draft = { regs, random, taken: new Set(), base };
   reserve(line, draft);
   const size = operandBytes(form);
@@ -416,6 +422,7 @@ function skeleton(form: Form): Encoding {
     map: line.map,
     opcode: line.opcode,
     ...(mandatory ? { mandatory } : {}),
+    ...(line.prefix === "none" ? { exact: true } : {}),
     operandSize,
     addressSize: 32,
     rep: 0,
@@ -462,6 +469,13 @@ function aim(
       regs[EAX] = (((regs[EAX] as number) & ~0xff) >>> 0) | random.below(256);
       regs[EBX] = (windows[0] + random.below(WINDOW) - ((regs[EAX] as number) & 0xff) - base) >>> 0;
       break;
+    case "maskmovq":
+    case "maskmovdqu": {
+      const place = operandPlace(line.mnemonic === "maskmovq" ? 8 : 16, random);
+      windows[0] = windowAt(place.page);
+      regs[EDI] = place.address;
+      break;
+    }
     case "cmpxchg":
     case "cmpxchg8b":
       if (random.below(2) === 0) words.fill(regs[EAX] as number);

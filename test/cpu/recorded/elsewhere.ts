@@ -8,6 +8,8 @@ import type { Form } from "./forms.ts";
 const BY_HELPER: Readonly<Record<string, string>> = {
   access_control: "system/control.test.ts",
   arpl: "system/segments.test.ts",
+  fxrstor: "sse/fxsave.test.ts",
+  fxsave: "sse/fxsave.test.ts",
   call_far: "system/far-transfer.test.ts",
   cpuid: "system/control.test.ts",
   int1: "system/control.test.ts",

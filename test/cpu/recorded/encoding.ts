@@ -19,6 +19,8 @@ export interface Encoding {
   readonly opcode: number;
   /** 66, F2 or F3 as part of the opcode. */
   readonly mandatory?: number;
+  /** 66 would make another instruction of it. */
+  readonly exact?: boolean;
   readonly operandSize: 16 | 32;
   /** What LOOP, JCXZ, strings and XLAT count or address with; memory operands have a size of their own, the same. */
   readonly addressSize: 16 | 32;
@@ -66,7 +68,7 @@ export function encode(e: Encoding, codeBits: 16 | 32): number[] {
 
 function bytesOf(e: Encoding, codeBits: 16 | 32): number[] {
   const out: number[] = [];
-  if (e.operandSize !== codeBits && e.mandatory !== 0x66) out.push(0x66);
+  if (e.operandSize !== codeBits && e.mandatory !== 0x66 && !e.exact) out.push(0x66);
   if (e.addressSize !== codeBits) out.push(0x67);
   if (e.override) out.push(e.override);
   if (e.rep) out.push(e.rep);
@@ -125,7 +127,9 @@ export function encode64(e: Encoding, base: number): number[] | undefined {
   const xlat = e.map === "one" && opcode === 0xd7;
   if (xlat && e.addressSize === 16) return undefined;
   if (e.operandSize === 16 && !branch && e.mandatory !== 0x66) out.push(0x66);
-  const addresses = modrm?.memory !== undefined || e.absolute !== undefined || string || ports || xlat;
+  const masked = e.map === "0f" && opcode === 0xf7;
+  const addresses =
+    masked || modrm?.memory !== undefined || e.absolute !== undefined || string || ports || xlat;
   const counts = e.map === "one" && opcode >= 0xe0 && opcode <= 0xe3;
   if (addresses || counts) out.push(0x67);
   if (base !== 0 && addresses) out.push(0x65);

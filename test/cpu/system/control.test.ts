@@ -358,7 +358,7 @@ describe("identification and model-specific registers", () => {
   it("CPUID of max offers PSE-36 besides, and SMEP, SMAP and UMIP by leaf 7", () => {
     const core = new ProtectedCore("max");
     expect(cpuid(core, 0)[0]).toBe(7);
-    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0x3b97f]);
+    expect(cpuid(core, 1)).toEqual([0x683, 0x800, 0, 0x78bb97f]);
     const leaves = [6, 7, 8].map((leaf) => {
       core.state.setReg(1, 0);
       return cpuid(core, leaf);

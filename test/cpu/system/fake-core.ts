@@ -211,6 +211,7 @@ export class FakeCore implements Core {
     return helper(this, {
       opcode: 0,
       modrm: -1,
+      prefix: 0,
       reg: 0,
       rm: 0,
       memory: false,

@@ -10,7 +10,7 @@ import {
 /** What an independent decoder (iced-x86) makes of machine code, in the terms of our table. */
 export interface Reference {
   readonly valid: boolean;
-  /** The instruction came after the P6, or belongs to an extension that the CPU does not have. */
+  /** The instruction came after SSE2, or belongs to an extension that the CPU does not have. */
   readonly foreign: boolean;
   readonly length: number;
   readonly mnemonic: string;
@@ -20,11 +20,12 @@ export interface Reference {
 
 const { INTEL8086, INTEL186, INTEL286, INTEL386, INTEL486, CMOV, CPUID, CX8, FPU, FPU287, FPU387 } =
   CpuidFeature;
+const { CLFSH, FXSR, MMX, SSE, SSE2 } = CpuidFeature;
 const { MSR, MULTIBYTENOP, PAUSE, RDPMC, SEP, TSC } = CpuidFeature;
-/** What a P6-class processor without MMX and SSE executes. */
+/** What an IA-32 processor up to SSE2 executes. */
 const OURS: ReadonlySet<CpuidFeature> = new Set([
   ...[INTEL8086, INTEL186, INTEL286, INTEL386, INTEL486, CMOV, CPUID, CX8, FPU, FPU287, FPU387],
-  ...[MSR, MULTIBYTENOP, PAUSE, RDPMC, SEP, TSC],
+  ...[MSR, MULTIBYTENOP, PAUSE, RDPMC, SEP, TSC, CLFSH, FXSR, MMX, SSE, SSE2],
 ]);
 
 /** Prefixes have no meaning for BSF, BSR, NOP and WBINVD on a P6; 0F 18 to 0F 1F are all hint NOPs. */
@@ -56,7 +57,11 @@ export class ReferenceDecoder {
       valid: !instruction.isInvalid,
       foreign: features.some((feature) => !OURS.has(feature)),
       length: instruction.length,
-      mnemonic: family(Mnemonic[instruction.mnemonic] as string, isFarBranch(instruction)),
+      mnemonic: family(
+        Mnemonic[instruction.mnemonic] as string,
+        isFarBranch(instruction),
+        instruction.isStringInstruction,
+      ),
       memory: memoryOf(instruction),
     };
   }
@@ -89,13 +94,13 @@ const RENAMED: Readonly<Record<string, string>> = {
   xlatb: "xlat",
 };
 
-function family(name: string, far: boolean): string {
+function family(name: string, far: boolean, isString: boolean): string {
   const lower = name.toLowerCase();
   if (far) return `${lower}f`;
   if (RENAMED[lower]) return RENAMED[lower];
   const string = /^(movs|cmps|stos|lods|scas|ins|outs)[bwd]$/.exec(lower);
-  if (string) return string[1] as string;
-  return /^f/.test(lower) ? "fpu" : lower;
+  if (string && isString) return string[1] as string;
+  return /^f(?!xsave|xrstor)/.test(lower) ? "fpu" : lower;
 }
 
 function memoryOf(instruction: IcedInstruction): string {

@@ -64,7 +64,7 @@ export class EngineGuest {
     const on = options.beside ?? options.after;
     const ranges = [[0x1000, 15], ...(options.memory ?? [[CODE, (STACK - CODE) / PAGE]])] as const;
     this.machine = on?.machine ?? new MachineMemory(options.frames ?? 128);
-    this.cpu = on?.cpu ?? new Cpu(this.machine);
+    this.cpu = on?.cpu ?? new Cpu(this.machine, "max");
     const top = Math.max(...ranges.map(([gpa, pages]) => gpa / PAGE + pages));
     this.p2m = new Int32Array(top).fill(-1);
     // From the last frame down, so that neighbours in guest-physical memory are none in the machine's.
@@ -165,7 +165,7 @@ export class EngineGuest {
     s.setSegment(7, Sel.tss, TSS, 0x67, 0x8b);
     s.set(L.CPL, options.ring);
     s.set(L.CR0, Cr0.PE | Cr0.ET | Cr0.NE | Cr0.WP | (options.paged ? Cr0.PG : 0));
-    s.set(L.CR4, Cr4.PSE | Cr4.PGE);
+    s.set(L.CR4, Cr4.PSE | Cr4.PGE | Cr4.OSFXSR | Cr4.OSXMMEXCPT);
     s.set(L.CR3, PAGE_DIRECTORY);
     if (options.paged && (this.read32(this.entry(GDT)) & P) === 0) this.map(0x1000, 0x1000, W, 15);
     if (options.paged && (this.p2m[CODE >>> 12] ?? -1) >= 0 && (this.read32(this.entry(CODE)) & P) === 0)

@@ -36,6 +36,7 @@ const PLAIN_HELPERS = new Set([
 /** Lines that straight code is made of. (Newer AMD processors refuse the hint NOP 0F 0D with a register.) */
 export const PLAIN_LINES: readonly OpcodeLine[] = OPCODE_LINES.filter((line) => {
   if (line.map === "0f" && line.opcode === 0x0d) return false;
+  if (line.prefix !== undefined) return false;
   if (line.helper !== undefined) return PLAIN_HELPERS.has(line.helper) && !namesFsOrGs(line);
   return line.endsBlock !== true;
 });

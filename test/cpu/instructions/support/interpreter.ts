@@ -94,6 +94,16 @@ export class Interpreter implements SemanticsContext {
     else this.setReg(this.#registerOf(n), width, value);
   }
 
+  // Straight lines are made of integer instructions only.
+  vectorBytes(): never {
+    throw new TypeError("vectors are not interpreted");
+  }
+  readVector = this.vectorBytes;
+  writeVector = this.vectorBytes;
+  readVectorWord = this.vectorBytes;
+  writeVectorWord = this.vectorBytes;
+  emptyMmx = this.vectorBytes;
+
   effectiveAddress(): Expr {
     return i32(this.#offset());
   }
