@@ -8,6 +8,7 @@ import { DONE_MARK, READY_MARK } from "../src/guest/initramfs/init-script.ts";
 import type { RunResult } from "../src/vm/options.ts";
 import type { Vm } from "../src/vm/vm.ts";
 import { type BootOutcome, bootReport, runBoot } from "./support/boot.ts";
+import { DISK_FLAGS, disksOf } from "./support/disks.ts";
 import {
   type CommonSettings,
   countOf,
@@ -26,6 +27,7 @@ const DEFAULT_AUDIT_EXITS = 20_000;
 
 const FLAGS = {
   ...LINUX_FLAGS,
+  ...DISK_FLAGS,
   until: {
     type: "string",
     value: "REGEX",
@@ -72,7 +74,8 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   const auditExits = flags["audit-exits"];
   const every = auditExits === undefined ? DEFAULT_AUDIT_EXITS : countOf("audit-exits", auditExits);
   const ownPattern = flags.until === undefined ? undefined : patternOf("until", flags.until);
-  const guest = await linuxGuest(flags, { keepShell: interactive });
+  const disks = disksOf(flags.disk);
+  const guest = await linuxGuest(flags, { keepShell: interactive, disks: disks.length > 0 });
   const until = ownPattern ?? (interactive ? undefined : guest.hasScript ? DONE_PATTERN : READY_PATTERN);
 
   const machine = scenarioMachine(common, 1, { cpu: guest.cpu });
@@ -81,6 +84,7 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
     name: "linux",
     ...vmSettings(common),
     boot: guest.boot,
+    disks,
     ...(flags["wall-clock"] && { rtcEpochSeconds: Math.floor(Date.now() / 1000) }),
   });
   const progress = new ProgressLine(vm);

@@ -7,6 +7,7 @@ import type { VmEnd } from "../src/bus/messages/index.ts";
 import type { RunResult } from "../src/vm/options.ts";
 import type { Vm } from "../src/vm/vm.ts";
 import { type BootOutcome, bootReport, runBoot } from "./support/boot.ts";
+import { DISK_FLAGS, disksOf } from "./support/disks.ts";
 import {
   type CommonSettings,
   countOf,
@@ -30,6 +31,7 @@ const TAIL_CHARACTERS = 4096;
 
 const FLAGS = {
   ...IMAGE_FLAGS,
+  ...DISK_FLAGS,
   until: { type: "string", value: "REGEX", help: "stop when the console shows this" },
   "exit-on": {
     type: "string",
@@ -75,9 +77,10 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   const goal = goalOf(flags);
   const auditExits = flags["audit-exits"] === undefined ? 0 : countOf("audit-exits", flags["audit-exits"]);
   const { boot, roms } = imageGuest(flags, common.memoryMiB);
+  const disks = disksOf(flags.disk);
   const machine = scenarioMachine(common);
   const inspector = await inspect(machine, common);
-  const vm = machine.createVm({ name: "guest", ...vmSettings(common), boot, roms, vga: true });
+  const vm = machine.createVm({ name: "guest", ...vmSettings(common), boot, roms, disks, vga: true });
   const progress = new ProgressLine(vm);
   const show = (text: string | Uint8Array): void => {
     progress.clear();

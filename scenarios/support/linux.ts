@@ -4,6 +4,7 @@ import type { CpuModel } from "../../src/cpu/system/cpuid.ts";
 import { bootLinux, bootMultiboot, type GuestBoot } from "../../src/guest/boots.ts";
 import { unpackedDirectory } from "../../src/guest/debian/cache.ts";
 import { DEBIAN_FLAVOURS, type DebianGuest, fetchDebianGuest } from "../../src/guest/debian/fetch.ts";
+import { DISK_MODULES, debianModules } from "../../src/guest/debian/modules.ts";
 import { isElf, parseElf32 } from "../../src/guest/elf.ts";
 import { readImageFile } from "../../src/guest/files.ts";
 import { buildInitramfs } from "../../src/guest/initramfs/initramfs.ts";
@@ -56,7 +57,10 @@ export interface LinuxGuest {
  * Reads, fetches and builds what the flags ask for. `keepShell`: after the script a shell on the console instead of power-off.
  * @throws UsageError, GuestImageError, GuestFetchError
  */
-export async function linuxGuest(flags: LinuxFlags, options: { keepShell: boolean }): Promise<LinuxGuest> {
+export async function linuxGuest(
+  flags: LinuxFlags,
+  options: { keepShell: boolean; disks?: boolean },
+): Promise<LinuxGuest> {
   const commandLine = flags.append ?? DEFAULT_COMMAND_LINE;
   const unpack = unpackOf(flags.unpack);
   const flavour = flags.guest === undefined ? "686" : oneOf("guest", flags.guest, DEBIAN_FLAVOURS);
@@ -82,6 +86,7 @@ export async function linuxGuest(flags: LinuxFlags, options: { keepShell: boolea
         busybox: readImageFile(debian.busyboxPath, "busybox"),
         ...(script !== undefined && { script }),
         after: script === undefined || options.keepShell ? "shell" : "poweroff",
+        ...(options.disks === true && { modules: await debianModules(debian, DISK_MODULES) }),
       }));
   const hasScript = script !== undefined;
   if (multiboot) {

@@ -1,4 +1,5 @@
 /** What every scenario script does around its own work: flags, help, errors in one line, exit code. */
+import { DiskError } from "../../src/disk/index.ts";
 import { GuestFetchError, GuestImageError } from "../../src/guest/errors.ts";
 import { InspectorPortError } from "../../src/inspect/server.ts";
 import { OutOfFrames } from "../../src/mmu/frames.ts";
@@ -49,6 +50,7 @@ const EXPECTED = [
   GuestFetchError,
   SettingError,
   OutOfFrames,
+  DiskError,
   InspectorPortError,
 ];
 

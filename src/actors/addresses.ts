@@ -22,6 +22,9 @@ export interface VmAddresses {
   readonly kbd: string;
   /** Only where there are virtio devices. */
   readonly virtio: string;
+  /** Only where there are disks. */
+  readonly ide0: string;
+  readonly ide1: string;
   readonly clock: string;
   readonly ports: string;
 }
@@ -40,6 +43,8 @@ export function addressesOf(vmName: string): VmAddresses {
     uart: `uart:${vmName}`,
     kbd: `kbd:${vmName}`,
     virtio: `virtio:${vmName}`,
+    ide0: `ide0:${vmName}`,
+    ide1: `ide1:${vmName}`,
     clock: `clock:${vmName}`,
     ports: `ports:${vmName}`,
   };

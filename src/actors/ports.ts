@@ -4,7 +4,8 @@ import { DebugConsole } from "../devices/debug-console.ts";
 import { DebugExit } from "../devices/debug-exit.ts";
 import { allOnes, type PortDevice } from "../devices/device.ts";
 import { FwCfg } from "../devices/fw-cfg.ts";
-import { PciNone } from "../devices/pci-none.ts";
+import { PciBus } from "../devices/pci/bus.ts";
+import type { PciFunction } from "../devices/pci/function.ts";
 import { PortMap } from "../devices/port-map.ts";
 import { PostCode } from "../devices/post-code.ts";
 import { UnassignedPorts } from "../devices/unassigned.ts";
@@ -18,12 +19,14 @@ export interface PortsParts extends DeviceParts {
   readonly memoryBytes: number;
   /** Processors, as fw_cfg tells them. Default 1. */
   readonly cpus?: number;
+  /** On the PCI bus, by number (device << 3 | function). */
+  readonly functions: ReadonlyMap<number, PciFunction>;
   /** There is a VGA adapter in text mode. */
   readonly vga: boolean;
 }
 
 export interface PortsModels {
-  readonly pci: PciNone;
+  readonly pci: PciBus;
   readonly postCode: PostCode;
   readonly acpiPm: AcpiPm;
   readonly debugConsole: DebugConsole;
@@ -43,7 +46,8 @@ export function addPorts(stage: Stage, parts: PortsParts): PortsModels {
   const { addresses, vcpu, time } = parts;
   let models: PortsModels | undefined;
   stage.add(addresses.ports, portsChart, (self) => {
-    const pci = new PciNone(() => self.post(addresses.vm, { type: "vm.reset", by: "port 0xcf9" }));
+    const reset = () => self.post(addresses.vm, { type: "vm.reset", by: "port 0xcf9" });
+    const pci = new PciBus(reset, parts.functions);
     const postCode = new PostCode();
     const acpiPm = new AcpiPm(time, () => self.post(addresses.vm, { type: "vm.halt", reason: POWERED_OFF }));
     const debugConsole = new DebugConsole((byte) =>

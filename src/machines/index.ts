@@ -1,5 +1,6 @@
 import type { AnyStateMachine } from "xstate";
 import { cpuChart } from "./cpu.ts";
+import { ideChart } from "./ide.ts";
 import { interruptControllerChart } from "./interrupt-controller.ts";
 import { ioApicChart } from "./io-apic.ts";
 import { keyboardControllerChart } from "./keyboard-controller.ts";
@@ -34,12 +35,14 @@ export const ALL_CHARTS: Readonly<Record<string, AnyStateMachine>> = {
   uart: uartChart,
   kbd: keyboardControllerChart,
   virtio: virtioChart,
+  ide: ideChart,
   clock: virtualClockChart,
   ports: portsChart,
 };
 
 export {
   cpuChart,
+  ideChart,
   interruptControllerChart,
   ioApicChart,
   keyboardControllerChart,

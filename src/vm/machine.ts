@@ -245,6 +245,7 @@ export class Machine {
         eip: () => this.processor.state.eip,
         rtcEpochSeconds: options.rtcEpochSeconds,
         keyboard: options.keyboard ?? false,
+        disks: options.disks ?? [],
         vga: options.vga ?? false,
         apic: options.apic ?? false,
       });

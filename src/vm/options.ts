@@ -1,6 +1,7 @@
 import type { Processor } from "../cpu/processor.ts";
 import type { CpuState } from "../cpu/state.ts";
 import type { CpuModel } from "../cpu/system/cpuid.ts";
+import type { Disk } from "../disk/disk.ts";
 import type { RomImage } from "../guest/rom.ts";
 import type { GuestMemory } from "../mmu/guest-memory.ts";
 import type { MachineMemory } from "../mmu/machine-memory.ts";
@@ -46,6 +47,8 @@ export interface VmOptions {
   readonly rtcEpochSeconds?: number;
   /** ROM images, which the guest reads and cannot change. */
   readonly roms?: readonly RomImage[];
+  /** IDE disks: primary master and slave, secondary master and slave. With any of them there is a PCI bus with the controller. */
+  readonly disks?: readonly (Disk | undefined)[];
   /** There is a VGA adapter in text mode, with its memory at 0xb8000. Default: none. */
   readonly vga?: boolean;
   /**

@@ -1,6 +1,7 @@
 import { addressesOf, apicAddress, SWITCHER, type VmAddresses } from "../actors/addresses.ts";
 import { ApicBus } from "../actors/apic-bus.ts";
 import type { DeviceParts } from "../actors/device-ports.ts";
+import { addIde } from "../actors/ide.ts";
 import { addInterruptController } from "../actors/interrupt-controller.ts";
 import { addIoApic } from "../actors/io-apic.ts";
 import { IoRoutes } from "../actors/io-routes.ts";
@@ -21,13 +22,24 @@ import { addVirtualClock } from "../actors/virtual-clock.ts";
 import { IO_APIC_BASE, IO_APIC_ID, LOCAL_APIC_BASE } from "../devices/apic-addresses.ts";
 import type { I8042 } from "../devices/i8042.ts";
 import type { I8254 } from "../devices/i8254.ts";
+import { IDE_CHANNELS, type IdeChannel } from "../devices/ide/channel.ts";
 import type { IoApic } from "../devices/io-apic.ts";
 import type { LocalApic } from "../devices/local-apic.ts";
 import type { Mc146818 } from "../devices/mc146818.ts";
+import {
+  HOST_BRIDGE,
+  hostBridge,
+  IDE_FUNCTION,
+  ISA_BRIDGE,
+  ideFunction,
+  isaBridge,
+} from "../devices/pci/chipset.ts";
+import type { PciFunction } from "../devices/pci/function.ts";
 import type { PicPair } from "../devices/pic-pair.ts";
 import type { Port61 } from "../devices/port61.ts";
 import type { TimerWheel } from "../devices/timer-wheel.ts";
 import type { Uart16550 } from "../devices/uart16550.ts";
+import type { Disk } from "../disk/disk.ts";
 import type { GuestMemory } from "../mmu/guest-memory.ts";
 import type { GuestPaging, Pager } from "../mmu/pager.ts";
 import type { FactLog } from "../mmu/shadow/kvm/listener.ts";
@@ -48,6 +60,8 @@ export interface DeviceModels extends PortsModels {
   readonly rtc: Mc146818;
   readonly uart: Uart16550;
   readonly kbd: I8042;
+  /** The channels of the disk controller that have disks. */
+  readonly ide: readonly IdeChannel[];
 }
 
 export interface PlantParts {
@@ -63,6 +77,8 @@ export interface PlantParts {
   readonly eip: () => number;
   readonly rtcEpochSeconds: number | undefined;
   readonly keyboard: boolean;
+  /** Primary master and slave, secondary master and slave. */
+  readonly disks: readonly (Disk | undefined)[];
   /** A VGA adapter in text mode. */
   readonly vga: boolean;
   /** A local APIC and an I/O APIC. */
@@ -122,11 +138,16 @@ export function buildPlant(parts: PlantParts): Plant {
   });
   const uart = addUart(stage, wiring);
   const kbd = addKeyboardController(stage, { ...wiring, hasKeyboard: parts.keyboard });
+  const channels = IDE_CHANNELS.flatMap((_, index) => {
+    const disks = parts.disks.slice(2 * index, 2 * index + 2);
+    return disks.some((disk) => disk !== undefined) ? [addIde(stage, { ...wiring, index, disks })] : [];
+  });
   const ports = addPorts(stage, {
     ...wiring,
     memoryBytes: memory.sizeBytes,
     vga: parts.vga,
     cpus: vcpus.length,
+    functions: pciFunctions(channels.length > 0),
   });
   const routes = new IoRoutes(
     new Map([
@@ -135,17 +156,31 @@ export function buildPlant(parts: PlantParts): Plant {
       [addresses.rtc, [rtc]],
       [addresses.uart, [uart]],
       [addresses.kbd, [kbd]],
+      ...channels.map((channel): [string, IdeChannel[]] => [
+        channel.name === IDE_CHANNELS[0].name ? addresses.ide0 : addresses.ide1,
+        [channel],
+      ]),
       [addresses.ports, devicesOf(ports)],
     ]),
     { actor: addresses.ports, device: ports.unassigned },
   );
   return {
     addresses,
-    devices: { pic, ...apics, pit, port61, rtc, uart, kbd, ...ports },
+    devices: { pic, ...apics, pit, port61, rtc, uart, kbd, ide: channels, ...ports },
     routes,
     mmio,
     interrupts: vcpus.map(({ number }) => (parts.apic ? apicAddress(addresses, number) : addresses.pic)),
   };
+}
+
+/** A PC without disks has no PCI bus here. */
+function pciFunctions(hasDisks: boolean): ReadonlyMap<number, PciFunction> {
+  if (!hasDisks) return new Map();
+  return new Map([
+    [HOST_BRIDGE, hostBridge()],
+    [ISA_BRIDGE, isaBridge()],
+    [IDE_FUNCTION, ideFunction()],
+  ]);
 }
 
 function addApics(stage: Stage, wiring: DeviceParts, vcpus: readonly Vcpu[], mmio: MmioRoutes) {

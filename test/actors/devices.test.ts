@@ -175,7 +175,12 @@ describe("the keyboard controller actor", () => {
 describe("the ports actor", () => {
   it("answers ports and memory that nobody claims with all ones", () => {
     const { stage, bus, post, parts } = bench("ports");
-    const { unassigned } = addPorts(stage, { ...parts, memoryBytes: 1 << 20, vga: false });
+    const { unassigned } = addPorts(stage, {
+      ...parts,
+      memoryBytes: 1 << 20,
+      vga: false,
+      functions: new Map(),
+    });
     post("ports:g", { type: "io.read", port: 0x300, size: 2 });
     post("ports:g", { type: "mmio.read", gpa: 0xc0000 as Gpa, size: 4 });
     post("ports:g", { type: "mmio.write", gpa: 0xc0000 as Gpa, size: 4, value: 1 });
@@ -192,7 +197,7 @@ describe("the ports actor", () => {
 
   it("takes a reset through 0xCF9 to its vm", () => {
     const { stage, bus, post, parts } = bench("ports");
-    addPorts(stage, { ...parts, memoryBytes: 1 << 20, vga: false });
+    addPorts(stage, { ...parts, memoryBytes: 1 << 20, vga: false, functions: new Map() });
     post("ports:g", { type: "io.write", port: 0xcf9, size: 1, value: 0x06 });
     bus.expectMessages([
       { type: "io.write" },

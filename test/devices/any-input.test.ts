@@ -5,7 +5,7 @@ import { allOnes, restoreInto, snapshotOf } from "../../src/devices/device.ts";
 import { I8042 } from "../../src/devices/i8042.ts";
 import { I8254 } from "../../src/devices/i8254.ts";
 import { Mc146818 } from "../../src/devices/mc146818.ts";
-import { PciNone } from "../../src/devices/pci-none.ts";
+import { PciBus } from "../../src/devices/pci/bus.ts";
 import { PicPair } from "../../src/devices/pic-pair.ts";
 import { Port61 } from "../../src/devices/port61.ts";
 import { PostCode } from "../../src/devices/post-code.ts";
@@ -27,7 +27,7 @@ const benches: Record<string, () => Bench> = {
     ),
   rtc: () => withClock((clock) => new Mc146818({ irq: new Probe(), clock, memoryBytes: 1 << 24 })),
   i8042: () => withClock(() => new I8042({ irq: new Probe(), reset: () => {}, hasKeyboard: true })),
-  pci: () => withClock(() => new PciNone(() => {})),
+  pci: () => withClock(() => new PciBus(() => {})),
   post: () => withClock(() => new PostCode()),
 };
 

@@ -1,5 +1,6 @@
 import { PM_TIMER_PORT, PM1_CONTROL_PORT, PM1_EVENT_PORT, S5_SLEEP_TYPE } from "../../devices/acpi-pm.ts";
 import { IO_APIC_BASE, IO_APIC_ID, LOCAL_APIC_BASE } from "../../devices/apic-addresses.ts";
+import * as aml from "./aml.ts";
 import { checksum, TableWriter } from "./tables.ts";
 
 /** ACPI 1.0 and 2.0 tables (ACPI Specification 6.4, chapter 5), as firmware would leave them. */
@@ -90,17 +91,25 @@ export function madt(cpus: number): Uint8Array {
   return table("APIC", 1, body);
 }
 
-/** AML that defines `_S5_`, the sleep type of soft-off, and nothing else (20.2). */
+/** The sleep type of soft-off, and a PCI root bridge with its windows of bus numbers, ports and memory. */
 export function dsdt(): Uint8Array {
-  const nameOp = 0x08;
-  const packageOp = 0x12;
-  const bytePrefix = 0x0a;
-  const zero = 0x00;
-  const elements = [4, bytePrefix, S5_SLEEP_TYPE, bytePrefix, S5_SLEEP_TYPE, zero, zero];
-  // The package's length counts its own byte.
-  const body = new TableWriter()
-    .u8(nameOp)
-    .text("_S5_")
-    .u8(packageOp, elements.length + 1, ...elements);
+  const body = new TableWriter();
+  const off = aml.integer(S5_SLEEP_TYPE);
+  body.u8(...aml.name("_S5_", aml.packageOf(off, off, aml.integer(0), aml.integer(0))));
+  const configuration = 0xcf8;
+  const windows = aml.resources(
+    aml.busNumbers(0, 0xff),
+    aml.ports(configuration, 8),
+    aml.portWindow(0, configuration - 1),
+    aml.portWindow(0xd00, 0xffff),
+    aml.memoryWindow(0xe0000000, 0xfebfffff),
+  );
+  const root = aml.device(
+    "PCI0",
+    aml.name("_HID", aml.eisaId("PNP0A03")),
+    aml.name("_UID", aml.integer(0)),
+    aml.name("_CRS", windows),
+  );
+  body.u8(...aml.scope("_SB_", root));
   return table("DSDT", 1, body);
 }

@@ -10,6 +10,8 @@ export interface InitOptions {
   /** The archive holds `/script`, to be run before anything else. */
   readonly hasScript: boolean;
   readonly after: AfterScript;
+  /** Names of modules in /modules, to be loaded in this order. */
+  readonly modules?: readonly string[];
 }
 
 /**
@@ -26,6 +28,7 @@ export function initScript(options: InitOptions): string {
     "/bin/busybox mount -t sysfs sysfs /sys",
     "/bin/busybox mount -t devtmpfs devtmpfs /dev",
     "/bin/busybox --install -s /bin",
+    ...(options.modules ?? []).map((name) => `insmod /modules/${name}.ko`),
     "cd /root",
     `echo ${READY_MARK}`,
   ];

@@ -1,6 +1,12 @@
 import { type CpioEntry, writeCpio } from "./cpio.ts";
 import { type AfterScript, initScript } from "./init-script.ts";
 
+/** A module for the kernel, the whole .ko file. */
+export interface KernelModule {
+  readonly name: string;
+  readonly content: Uint8Array;
+}
+
 export interface InitramfsOptions {
   /** A statically linked i386 busybox, the whole file. */
   readonly busybox: Uint8Array;
@@ -8,6 +14,8 @@ export interface InitramfsOptions {
   readonly script?: string;
   /** Default: `poweroff` when there is a script, else `shell`. */
   readonly after?: AfterScript;
+  /** Loaded by init, in this order, before anything else. */
+  readonly modules?: readonly KernelModule[];
   /** More files for the root file system, with the directories that they need. */
   readonly extra?: readonly CpioEntry[];
 }
@@ -59,10 +67,19 @@ export function buildInitramfs(options: InitramfsOptions): Uint8Array {
     { kind: "symlink", path: "bin/sh", target: "busybox" },
     { kind: "file", path: "etc/passwd", content: "root:x:0:0:root:/root:/bin/sh\n" },
     { kind: "file", path: "etc/group", content: "root:x:0:\n" },
-    { kind: "file", path: "init", mode: 0o755, content: initScript({ hasScript, after }) },
+    {
+      kind: "file",
+      path: "init",
+      mode: 0o755,
+      content: initScript({ hasScript, after, modules: (options.modules ?? []).map(({ name }) => name) }),
+    },
   ];
   if (options.script !== undefined) {
     entries.push({ kind: "file", path: "script", mode: 0o755, content: `${options.script}\n` });
   }
+  const { modules = [] } = options;
+  if (modules.length > 0) entries.push({ kind: "directory", path: "modules", mode: 0o755 });
+  for (const { name, content } of modules)
+    entries.push({ kind: "file", path: `modules/${name}.ko`, mode: 0o644, content });
   return writeCpio([...entries, ...(options.extra ?? [])]);
 }

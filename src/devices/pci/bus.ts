@@ -1,4 +1,6 @@
-import { allOnes, type PortDevice, readAsBytes, writeAsBytes } from "./device.ts";
+import { allOnes, type PortDevice, readAsBytes, writeAsBytes } from "../device.ts";
+
+import type { PciFunction } from "./function.ts";
 
 /** CONFIG_ADDRESS, only as a dword (PCI Local Bus Specification 3.0, 3.2.2.3.2). */
 export const PCI_CONFIG_ADDRESS = 0xcf8;
@@ -20,30 +22,34 @@ const RESET_BITS = RESET_HARD | RESET_CPU | RESET_FULL;
 
 export type ResetKind = "soft" | "hard";
 
-export interface PciNoneState {
+export interface PciBusState {
   address: number;
   resetControl: number;
 }
 
 /**
- * The host bridge's configuration ports of a machine without one PCI function: the address register is there and reads
- * back, every configuration read gives all ones ("nobody at this address"), every configuration write is lost. Kernels
- * that look for a bus find an empty one and go on without.
+ * The host bridge's configuration ports (mechanism #1) and the functions on its one bus, by number (device << 3 | function). Where there is no
+ * function a read gives all ones and a write is lost: kernels that look for a bus find it empty.
  */
-export class PciNone implements PortDevice {
+export class PciBus implements PortDevice {
   readonly name = "pci";
   readonly ports = [{ first: PCI_CONFIG_ADDRESS, count: 8 }];
-  readonly state: PciNoneState = { address: 0, resetControl: 0 };
+  readonly state: PciBusState = { address: 0, resetControl: 0 };
+  readonly functions: ReadonlyMap<number, PciFunction>;
   private readonly reset: (kind: ResetKind) => void;
 
   /** `reset` is called when the guest asks for a reset through 0xCF9. */
-  constructor(reset: (kind: ResetKind) => void) {
+  constructor(reset: (kind: ResetKind) => void, functions: ReadonlyMap<number, PciFunction> = new Map()) {
     this.reset = reset;
+    this.functions = functions;
   }
 
   readPort(port: number, sizeBytes: number): number {
     if (port === PCI_CONFIG_ADDRESS && sizeBytes === 4) return this.state.address;
-    if (port >= PCI_CONFIG_DATA) return allOnes(sizeBytes);
+    if (port >= PCI_CONFIG_DATA) {
+      const selected = this.selected();
+      return selected?.read(this.register(port), sizeBytes) ?? allOnes(sizeBytes);
+    }
     return readAsBytes(port, sizeBytes, (at) => (at === RESET_CONTROL ? this.state.resetControl : 0xff));
   }
 
@@ -52,10 +58,24 @@ export class PciNone implements PortDevice {
       this.state.address = (value & ADDRESS_BITS) >>> 0;
       return;
     }
-    if (port >= PCI_CONFIG_DATA) return;
+    if (port >= PCI_CONFIG_DATA) {
+      this.selected()?.write(this.register(port), sizeBytes, value);
+      return;
+    }
     writeAsBytes(port, sizeBytes, value, (at, byte) => {
       if (at === RESET_CONTROL) this.writeResetControl(byte);
     });
+  }
+
+  /** The function that CONFIG_ADDRESS names, if configuration is enabled and it is on bus 0. */
+  private selected(): PciFunction | undefined {
+    const { address } = this.state;
+    if (address >>> 31 === 0 || ((address >>> 16) & 0xff) !== 0) return undefined;
+    return this.functions.get((address >>> 8) & 0xff);
+  }
+
+  private register(port: number): number {
+    return (this.state.address & 0xfc) | (port & 3);
   }
 
   private writeResetControl(byte: number): void {

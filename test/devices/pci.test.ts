@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { PciNone } from "../../src/devices/pci-none.ts";
+import { PciBus } from "../../src/devices/pci/bus.ts";
 
 function make() {
   const resets: string[] = [];
-  return { pci: new PciNone((kind) => resets.push(kind)), resets };
+  return { pci: new PciBus((kind) => resets.push(kind)), resets };
 }
 
 test("the address register reads back without its reserved bits, so that a kernel finds the mechanism", () => {
