@@ -260,37 +260,52 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     switch (command) {
       case 0x20:
       case 0x21:
-        return this.#begin("in", false, 1);
+        this.#begin("in", false, 1);
+        return;
       case 0x24:
-        return this.#begin("in", true, 1);
+        this.#begin("in", true, 1);
+        return;
       case 0x30:
       case 0x31:
-        return this.#begin("out", false, 1);
+        this.#begin("out", false, 1);
+        return;
       case 0x34:
-        return this.#begin("out", true, 1);
+        this.#begin("out", true, 1);
+        return;
       case 0xc4:
-        return this.#begin("in", false, multiple);
+        this.#begin("in", false, multiple);
+        return;
       case 0x29:
-        return this.#begin("in", true, multiple);
+        this.#begin("in", true, multiple);
+        return;
       case 0xc5:
-        return this.#begin("out", false, multiple);
+        this.#begin("out", false, multiple);
+        return;
       case 0x39:
-        return this.#begin("out", true, multiple);
+        this.#begin("out", true, multiple);
+        return;
       case 0x40:
       case 0x41:
-        return this.#verify(false);
+        this.#verify(false);
+        return;
       case 0x42:
-        return this.#verify(true);
+        this.#verify(true);
+        return;
       case 0xc6:
-        return this.#setMultiple(state.count[0]);
+        this.#setMultiple(state.count[0]);
+        return;
       case 0xec:
         state.buffer = identify(disk, `UMBRA-${this.name}-${this.#selected}`, multiple);
         state.transfer = { direction: "in", sector: -1, left: 0, perBlock: 1 };
-        return this.#offer();
+        this.#offer();
+        return;
       case 0xe7:
       case 0xea:
         disk.flush();
-        return this.#done();
+        {
+          this.#done();
+          return;
+        }
       // RECALIBRATE, SEEK, INITIALIZE DEVICE PARAMETERS, power management, SET FEATURES without a choice that there is.
       case 0x10:
       case 0x70:
@@ -300,26 +315,38 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
       case 0xe2:
       case 0xe3:
       case 0xe6:
-        return this.#done();
+        this.#done();
+        return;
       case 0xe5:
         state.count[0] = 0xff;
-        return this.#done();
+        this.#done();
+        return;
       case 0xef:
-        return this.#setFeatures();
+        this.#setFeatures();
+        return;
       case 0xf8:
         this.#setAddress(disk.sectors - 1, false);
-        return this.#done();
+        this.#done();
+        return;
       case 0x27:
         this.#setAddress(disk.sectors - 1, true);
-        return this.#done();
-      default:
-        return this.#fail(Failure.aborted);
+        {
+          this.#done();
+          return;
+        }
+      default: {
+        this.#fail(Failure.aborted);
+        return;
+      }
     }
   }
 
   #setMultiple(count: number): void {
     // A power of two.
-    if (count > MOST_MULTIPLE || (count & (count - 1)) !== 0) return this.#fail(Failure.aborted);
+    if (count > MOST_MULTIPLE || (count & (count - 1)) !== 0) {
+      this.#fail(Failure.aborted);
+      return;
+    }
     this.state.multiple[this.#selected] = count;
     this.#done();
   }
@@ -363,12 +390,21 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
   }
 
   #begin(direction: "in" | "out", extended: boolean, perBlock: number): void {
-    if (perBlock === 0) return this.#fail(Failure.aborted);
+    if (perBlock === 0) {
+      this.#fail(Failure.aborted);
+      return;
+    }
     const range = this.#range(extended);
-    if (range === undefined) return this.#fail(Failure.notFound);
+    if (range === undefined) {
+      this.#fail(Failure.notFound);
+      return;
+    }
     const { state } = this;
     state.transfer = { direction, sector: range.sector, left: range.count, perBlock };
-    if (direction === "in") return this.#nextBlock();
+    if (direction === "in") {
+      this.#nextBlock();
+      return;
+    }
     // The first block is asked for without an interrupt.
     this.#prepareBlock();
     state.status = Status.ready | Status.seekDone | Status.request;
@@ -429,7 +465,8 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
       transfer.sector += state.buffer.length / SECTOR_BYTES;
       if (transfer.left === 0) {
         state.transfer = undefined;
-        return this.#done();
+        this.#done();
+        return;
       }
     } else if (transfer.left === 0) {
       // The last block of a read has had its interrupt.

@@ -36,7 +36,11 @@ export async function debianModules(guest: DebianGuest, names: readonly string[]
   try {
     const packages = join(guest.directory, "packages");
     const deb = readdirSync(packages).find((file) => file.startsWith("linux-image-")) as string;
-    await unpackDeb(join(packages, deb), names.map((name) => `./lib/modules/*/kernel/${name}.ko`), directory);
+    await unpackDeb(
+      join(packages, deb),
+      names.map((name) => `./lib/modules/*/kernel/${name}.ko`),
+      directory,
+    );
     const releases = join(directory, "lib/modules");
     const kernel = join(releases, readdirSync(releases)[0] as string, "kernel");
     return names.flatMap((name) => {
