@@ -5,6 +5,7 @@ import { BOTH_WAYS, walkChart } from "../support/chart-walk.ts";
 describe.each(BOTH_WAYS)("the Vm chart, %s", (_, interpreted) => {
   const running = () => {
     const vm = walkChart(vmChart, interpreted);
+    vm.holds.add("isLastAnswer");
     vm.send("vm.boot");
     return vm;
   };
