@@ -80,7 +80,7 @@ async function main(
   let madeBefore = false;
   const make = (): readonly [Contestant, Contestant] => {
     const contestant = (pager: typeof first, side: "a" | "b") => {
-      const machine = scenarioMachine({ memoryMiB: common.memoryMiB, trace: undefined }, 1, { cpu });
+      const machine = scenarioMachine({ ...common, trace: undefined }, 1, { cpu });
       if (common.trace !== undefined && !madeBefore)
         traceMessages(machine, common.trace, `${side} ${pager} `);
       return new Contestant(machine.createVm({ name: "guest", ...vmSettings({ ...common, pager }), boot }));

@@ -1,6 +1,7 @@
 /** The flags of all scenarios, from one place. */
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import type { MessageFamily } from "../../src/bus/messages/index.ts";
+import { CPU_MODELS, type CpuModel } from "../../src/cpu/system/cpu-models.ts";
 import { PAGER_NAMES, type PagerName } from "../../src/mmu/pager.ts";
 import { type FloodPolicy, type KvmOptions, MINIMUM_BUDGET } from "../../src/mmu/shadow/kvm/options.ts";
 import { PTE_LIST_KINDS } from "../../src/mmu/shadow/kvm/pte-lists.ts";
@@ -70,6 +71,11 @@ export const COMMON_FLAGS = {
     value: "N",
     help: `processors of the guest, 1 to ${MOST_CPUS}; more than one need --apic on (default: 1)`,
   },
+  cpu: {
+    type: "string",
+    value: "NAME",
+    help: `what the processor is: ${CPU_MODELS.join(", ")} (default: p6; for --guest 686-pae max)`,
+  },
   memory: {
     type: "string",
     value: "MIB",
@@ -102,6 +108,8 @@ export interface CommonSettings {
   readonly memoryMiB: number;
   readonly apic: boolean;
   readonly cpus: number;
+  /** undefined: the scenario's own choice. */
+  readonly cpu: CpuModel | undefined;
   readonly maxInstructions: number;
   /** undefined: no trace; empty: every family. */
   readonly trace: readonly string[] | undefined;
@@ -200,6 +208,7 @@ function commonSettings(values: Readonly<Record<string, unknown>>): CommonSettin
     memoryMiB: memoryOf(text("memory")),
     apic: oneOf("apic", text("apic") ?? "on", ["on", "off"]) === "on",
     cpus: cpusOf(text("cpus")),
+    cpu: text("cpu") === undefined ? undefined : oneOf("cpu", text("cpu") as string, CPU_MODELS),
     maxInstructions: limit === undefined ? Number.POSITIVE_INFINITY : countOf("max-instructions", limit),
     trace: familiesOf(text("trace")),
     inspect: inspect === undefined ? undefined : portOf(inspect),

@@ -1,6 +1,6 @@
 /** The Linux guest of the scenarios: which kernel, which initramfs, how it is entered. */
 import { readFileSync } from "node:fs";
-import type { CpuModel } from "../../src/cpu/system/cpuid.ts";
+import type { CpuModel } from "../../src/cpu/system/cpu-models.ts";
 import { bootLinux, bootMultiboot, type GuestBoot } from "../../src/guest/boots.ts";
 import { unpackedDirectory } from "../../src/guest/debian/cache.ts";
 import { DEBIAN_FLAVOURS, type DebianGuest, fetchDebianGuest } from "../../src/guest/debian/fetch.ts";
@@ -48,7 +48,7 @@ export type LinuxFlags = FlagValues<typeof LINUX_FLAGS>;
 
 export interface LinuxGuest {
   readonly boot: GuestBoot;
-  /** The processor that the kernel needs. */
+  /** The processor that shows most of what the kernel can do, unless another is asked for. */
   readonly cpu: CpuModel;
   readonly hasScript: boolean;
 }
@@ -64,7 +64,7 @@ export async function linuxGuest(
   const commandLine = flags.append ?? DEFAULT_COMMAND_LINE;
   const unpack = unpackOf(flags.unpack);
   const flavour = flags.guest === undefined ? "686" : oneOf("guest", flags.guest, DEBIAN_FLAVOURS);
-  const cpu = flavour === "686-pae" ? "p6-pae" : "p6";
+  const cpu = flavour === "686-pae" ? "max" : "p6";
   const script = scriptOf(flags.script);
   if (script !== undefined && flags.initrd !== undefined)
     throw new UsageError("--script goes into the initramfs that Umbra makes: leave --initrd out");

@@ -9,13 +9,17 @@ const MONITOR_MIB = 16;
 
 /** A machine with room for `guests` guests of --memory each, traced as the flags say. @throws UsageError */
 export function scenarioMachine(
-  settings: Pick<CommonSettings, "memoryMiB" | "trace">,
+  settings: Pick<CommonSettings, "memoryMiB" | "trace" | "cpu">,
   guests = 1,
   options: Omit<MachineOptions, "memoryMiB"> = {},
 ): Machine {
   let machine: Machine;
   try {
-    machine = createMachine({ ...options, memoryMiB: guests * (settings.memoryMiB + 4) + MONITOR_MIB });
+    machine = createMachine({
+      ...options,
+      ...(settings.cpu !== undefined && { cpu: settings.cpu }),
+      memoryMiB: guests * (settings.memoryMiB + 4) + MONITOR_MIB,
+    });
   } catch (error) {
     if (error instanceof RangeError)
       throw new UsageError(`--memory: the host has no room for ${settings.memoryMiB} MiB (${error.message})`);

@@ -155,6 +155,8 @@ export interface Core {
 /** CPUID leaves: eax, ebx, ecx, edx by leaf number; leaves above the maximum answer like the highest basic leaf. */
 export interface CpuIdentity {
   leaf(eax: number, ecx: number): readonly [number, number, number, number];
+  /** Leaf 1 EAX: family, model and stepping; EDX after reset. */
+  readonly signature: number;
   /** Leaf 1 EDX. */
   readonly features: number;
   /** Leaf 8000_0001 EDX; 0 without extended leaves. */

@@ -6,6 +6,7 @@ import type { InjectedEvent } from "./processor.ts";
 import { MXCSR_DEFAULT } from "./sse/mxcsr.ts";
 import { type CpuState, Cr0 } from "./state.ts";
 import { resetMemoryTypes } from "./system/memory-types.ts";
+import { MISC_ENABLE_DEFAULT } from "./system/msr.ts";
 
 export interface SavedParts {
   readonly state: CpuState;
@@ -104,6 +105,7 @@ export class SavedState {
     s.set(L.FPU_CONTROL, 0x40);
     s.set(L.FPU_EMPTY, 0);
     s.set(L.MXCSR, MXCSR_DEFAULT);
+    s.set(L.MISC_ENABLE, MISC_ENABLE_DEFAULT);
     resetMemoryTypes(s);
     this.begin(Cr0.CD | Cr0.NW);
     burst.retired = 0;
@@ -135,7 +137,7 @@ export class SavedState {
     s.set(L.CR0, Cr0.ET | cacheControl);
     s.eflags = 2;
     s.eip = 0xfff0;
-    s.setReg(2, 0x680);
+    s.setReg(2, this.core.cpuid.signature);
     s.set(L.IDTR_LIMIT, 0xffff);
     s.set(L.GDTR_LIMIT, 0xffff);
     s.set(L.DR6, 0xffff0ff0);

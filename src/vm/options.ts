@@ -1,6 +1,6 @@
 import type { Processor } from "../cpu/processor.ts";
 import type { CpuState } from "../cpu/state.ts";
-import type { CpuModel } from "../cpu/system/cpuid.ts";
+import type { CpuModel } from "../cpu/system/cpu-models.ts";
 import type { Disk } from "../disk/disk.ts";
 import type { RomImage } from "../guest/rom.ts";
 import type { GuestMemory } from "../mmu/guest-memory.ts";
@@ -19,7 +19,7 @@ export interface MachineOptions {
   readonly timeSlice?: number;
   /** Messages that may be queued. */
   readonly busCapacity?: number;
-  /** What the CPU is: p6 (default), or p6-pae, which has PAE and execute-disable. */
+  /** What the CPU is: p6 (default), pentium4 or max. */
   readonly cpu?: CpuModel;
   /** Another CPU than the engine, for tests. */
   readonly processor?: (memory: MachineMemory) => Processor;

@@ -54,6 +54,11 @@ const PLACES: readonly [name: string, offset: number][] = [
       L.FPU_REGS + 16 * index + 4 * word,
     ]),
   ),
+  ["mxcsr", L.MXCSR],
+  ...Array.from({ length: 8 * 4 }, (_, word): [string, number] => [
+    `xmm${word >> 2}.${word & 3}`,
+    L.XMM + 4 * word,
+  ]),
 ];
 const HALF_WORDS = new Set(PLACES.flatMap(([name], at) => (name.endsWith(".exponent") ? [at] : [])));
 

@@ -3,7 +3,7 @@ import { CONTROL_FIXED, CONTROL_WRITABLE } from "../fpu/environment.ts";
 import { BUSY, ES, EXCEPTIONS, TOP_SHIFT } from "../fpu/flags.ts";
 import * as L from "../layout.ts";
 import { type CpuState, Cr0, Cr4 } from "../state.ts";
-import { Feature } from "../system/cpuid.ts";
+import { Feature } from "../system/cpu-models.ts";
 import { linearAddress, probeWriteRange, SegmentAccess } from "../system/segmentation.ts";
 import { MXCSR_MASK } from "./mxcsr.ts";
 

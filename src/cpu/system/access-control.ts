@@ -2,7 +2,7 @@ import type { Helper } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
 import * as L from "../layout.ts";
 import { Flag } from "../state.ts";
-import { StructuredFeature } from "./cpuid.ts";
+import { StructuredFeature } from "./cpu-models.ts";
 
 const CLAC = 2;
 const STAC = 3;

@@ -4,7 +4,7 @@ import { Outcome, Vector } from "../core.ts";
 import { ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
 import { Cr0, Cr4 } from "../state.ts";
-import { StructuredFeature, StructuredFeature2 } from "./cpuid.ts";
+import { StructuredFeature, StructuredFeature2 } from "./cpu-models.ts";
 import {
   checkUserMode,
   jumpToNext,

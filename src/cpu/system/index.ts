@@ -18,7 +18,7 @@ import { bound, enter, popa, popMemory, pusha } from "./stack-frames.ts";
 import { cmps, scas } from "./string-compare.ts";
 import { lods, movs, stos } from "./string-move.ts";
 
-export { CPU_MODELS, type CpuModel, cpuIdentity, ExtendedFeature, Feature } from "./cpuid.ts";
+export { CPU_MODELS, type CpuModel, cpuIdentity, ExtendedFeature, Feature } from "./cpu-models.ts";
 export {
   deliverEvent,
   deliverWithFaults,

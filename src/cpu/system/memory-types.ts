@@ -2,7 +2,7 @@ import type { Core } from "../core.ts";
 import { Vector } from "../core.ts";
 import * as L from "../layout.ts";
 import type { CpuState } from "../state.ts";
-import { Feature } from "./cpuid.ts";
+import { Feature } from "./cpu-models.ts";
 
 /** Memory types as MTRRs and PAT entries encode them (Intel SDM vol. 3, table 12-2). */
 export const MemoryType = {

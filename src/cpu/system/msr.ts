@@ -3,7 +3,7 @@ import { Outcome, Vector } from "../core.ts";
 import { ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
 import { Cr4, Efer } from "../state.ts";
-import { ExtendedFeature, Feature } from "./cpuid.ts";
+import { ExtendedFeature, Feature } from "./cpu-models.ts";
 import { MEMORY_TYPE_REGISTERS } from "./memory-types.ts";
 import { requireRing0 } from "./operand.ts";
 
@@ -20,6 +20,13 @@ interface ModelSpecificRegister {
   /** Absent: read-only, a write is #GP. */
   readonly write?: (core: Core, low: number, high: number) => void;
 }
+
+/** Of a processor's signature. */
+const FAMILY = 0xf00;
+const PENTIUM_4 = 0xf00;
+/** IA32_MISC_ENABLE: fast strings; no branch trace store (bit 11) and no precise sampling (12) to be had. */
+const FAST_STRINGS = 1;
+export const MISC_ENABLE_DEFAULT = FAST_STRINGS | (1 << 11) | (1 << 12);
 
 const ZERO: Words = [0, 0];
 const APIC_ENABLED = 1 << 11;
@@ -72,6 +79,18 @@ const REGISTERS: ReadonlyMap<number, ModelSpecificRegister> = new Map<number, Mo
   [0x174, sysenterRegister(L.SYSENTER)],
   [0x175, sysenterRegister(L.SYSENTER + 4)],
   [0x176, sysenterRegister(L.SYSENTER + 8)],
+  // IA32_MISC_ENABLE, which came with the Pentium 4. Its bit for fast strings is held.
+  [
+    0x1a0,
+    {
+      exists: (core) => (core.cpuid.signature & FAMILY) === PENTIUM_4,
+      read: (core) => [core.state.get(L.MISC_ENABLE), 0],
+      write: (core, low, high) => {
+        if (high !== 0 || ((low ^ MISC_ENABLE_DEFAULT) & ~FAST_STRINGS) !== 0) core.raise(Vector.GP, 0);
+        core.state.set(L.MISC_ENABLE, low);
+      },
+    },
+  ],
   ...MEMORY_TYPE_REGISTERS,
   // IA32_EFER
   [

@@ -180,11 +180,11 @@ describe("operands of 16 bytes in memory", () => {
     setXmm(g, 0, [0x90, 0x90, 0x42, 0x90, 0xf4, ...new Array<number>(11).fill(0xf4)]);
     g.cpu.run(1);
     g.runToExit();
-    expect([g.registers[0], g.registers[2]]).toEqual([0, 0x681]);
+    expect([g.registers[0], g.registers[2]]).toEqual([0, 0x684]);
     const again = start("F3 0F 7F 03 40 40 40 40", { ebx: CODE + 4 });
     setXmm(again, 0, [0x90, 0x90, 0x42, 0x90, 0xf4, ...new Array<number>(11).fill(0xf4)]);
     again.runToExit();
-    expect([again.registers[0], again.registers[2]]).toEqual([0, 0x681]);
+    expect([again.registers[0], again.registers[2]]).toEqual([0, 0x684]);
   });
 
   it("a breakpoint on data in the midst of one is met after the instruction", () => {

@@ -3,6 +3,7 @@ import { ExitControl } from "../../../src/cpu/exit.ts";
 import * as L from "../../../src/cpu/layout.ts";
 import { Mode } from "../../../src/cpu/modes.ts";
 import { Cr0, Cr4, Flag } from "../../../src/cpu/state.ts";
+import { CPU_MODELS } from "../../../src/cpu/system/index.ts";
 import { FakeCore, Outcome, Vector } from "./fake-core.ts";
 import { ProtectedCore, STACK0, TSS } from "./protected-core.ts";
 
@@ -37,7 +38,7 @@ describe("control registers", () => {
   it.each([
     ["paging without protection", 0, Cr0.PG],
     ["NW without CD", 0, Cr0.PE | Cr0.NW],
-    ["PAE, which CPUID does not offer", 4, Cr4.PAE],
+    ["SMEP, which CPUID does not offer", 4, Cr4.SMEP],
     ["UMIP, which CPUID does not offer", 4, Cr4.UMIP],
     ["an undefined bit of CR4", 4, 1 << 30],
   ])("refuses %s", (_what, register, value) => {
@@ -142,8 +143,8 @@ describe("control registers", () => {
 });
 
 describe("PAE paging", () => {
-  const paged = (model: "p6" | "p6-pae" = "p6-pae") => {
-    const core = new ProtectedCore(model);
+  const paged = () => {
+    const core = new ProtectedCore("p6");
     core.state.set(L.CR4, Cr4.PAE);
     core.state.set(L.CR3, 0x7000);
     movToCr(core, 0, core.state.cr0 | Cr0.PG);
@@ -151,9 +152,9 @@ describe("PAE paging", () => {
   };
   const latches = (core: FakeCore) => core.notices.filter((notice) => notice.startsWith("latch"));
 
-  it("is offered by p6-pae only", () => {
-    expect(faultOfMovToCr(new ProtectedCore("p6"), 4, Cr4.PAE)).toEqual(GP0);
-    expect(faultOfMovToCr(new ProtectedCore("p6-pae"), 4, Cr4.PAE)).toBe("nothing");
+  it("is offered by all models", () => {
+    for (const model of CPU_MODELS)
+      expect(faultOfMovToCr(new ProtectedCore(model), 4, Cr4.PAE)).toBe("nothing");
   });
 
   it("latches the PDPTEs when CR3 is loaded, paging comes on, and PAE, PGE or PSE change", () => {
@@ -339,26 +340,36 @@ describe("identification and model-specific registers", () => {
       String.fromCharCode(...[0, 8, 16, 24].map((shift) => ((word as number) >>> shift) & 0xff)),
     );
     expect([highest, text.join("")]).toEqual([2, "GenuineIntel"]);
-    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0x1b93f]);
+    expect(cpuid(core, 1)).toEqual([0x652, 0, 0, 0x183b97f]);
     expect(cpuid(core, 0x80000000)).toEqual(cpuid(core, 2));
   });
 
-  it("CPUID of p6-pae offers PAE and, by extended leaves, execute-disable, 36 bits of address and a name", () => {
-    const core = new ProtectedCore("p6-pae");
-    expect(cpuid(core, 1)).toEqual([0x683, 0, 0, 0x1b97f]);
-    expect(cpuid(core, 0x80000000)).toEqual([0x80000008, 0, 0, 0]);
-    expect(cpuid(core, 0x80000001)).toEqual([0, 0, 0, 1 << 20]);
-    expect(cpuid(core, 0x80000008)).toEqual([0x2024, 0, 0, 0]);
-    const words = [2, 3, 4].flatMap((leaf) => cpuid(core, 0x80000000 + leaf));
-    const name = words.flatMap((word) => [0, 8, 16, 24].map((shift) => (word >>> shift) & 0xff));
-    expect(String.fromCharCode(...name)).toBe("Umbra P6 with PAE and NX".padEnd(48, "\0"));
-    expect(cpuid(core, 0x80000009)).toEqual(cpuid(core, 2));
+  it("CPUID of pentium4 offers SSE2 and a name, and no execute-disable", () => {
+    const core = new ProtectedCore("pentium4");
+    expect(cpuid(core, 0)[0]).toBe(2);
+    expect(cpuid(core, 1)).toEqual([0xf29, 0x800, 0, 0x78bb97f]);
+    expect(cpuid(core, 2)).toEqual([0x665b5001, 0, 0, 0x7b7040]);
+    expect(cpuid(core, 0x80000000)).toEqual([0x80000004, 0, 0, 0]);
+    expect(cpuid(core, 0x80000001)).toEqual([0, 0, 0, 0]);
+    expect(nameOf(core)).toBe("Umbra Pentium 4".padEnd(48, "\0"));
+    for (const leaf of [3, 0x7fffffff, 0x80000005, 0xffffffff])
+      expect(cpuid(core, leaf)).toEqual(cpuid(core, 2));
   });
 
-  it("CPUID of max offers PSE-36 besides, and SMEP, SMAP and UMIP by leaf 7", () => {
+  const nameOf = (core: FakeCore): string => {
+    const words = [2, 3, 4].flatMap((leaf) => cpuid(core, 0x80000000 + leaf));
+    const name = words.flatMap((word) => [0, 8, 16, 24].map((shift) => (word >>> shift) & 0xff));
+    return String.fromCharCode(...name);
+  };
+
+  it("CPUID of max offers execute-disable and 36 bits of address by extended leaves, SMEP, SMAP and UMIP by leaf 7", () => {
     const core = new ProtectedCore("max");
     expect(cpuid(core, 0)[0]).toBe(7);
     expect(cpuid(core, 1)).toEqual([0x683, 0x800, 0, 0x78bb97f]);
+    expect(cpuid(core, 0x80000000)).toEqual([0x80000008, 0, 0, 0]);
+    expect(cpuid(core, 0x80000001)).toEqual([0, 0, 0, 1 << 20]);
+    expect(cpuid(core, 0x80000008)).toEqual([0x2024, 0, 0, 0]);
+    expect(nameOf(core)).toBe("Umbra with all that it has".padEnd(48, "\0"));
     const leaves = [6, 7, 8].map((leaf) => {
       core.state.setReg(1, 0);
       return cpuid(core, leaf);
@@ -369,7 +380,7 @@ describe("identification and model-specific registers", () => {
       [0, (1 << 7) | (1 << 20), 1 << 2, 0],
     ]);
     expect(faultOfMovToCr(core, 4, Cr4.SMEP | Cr4.SMAP)).toBe("nothing");
-    expect(faultOfMovToCr(new ProtectedCore("p6-pae"), 4, Cr4.SMEP)).toEqual(GP0);
+    expect(faultOfMovToCr(new ProtectedCore("pentium4"), 4, Cr4.SMEP)).toEqual(GP0);
   });
 
   it("STAC and CLAC set and clear AC at ring 0, and do not exist without SMAP or elsewhere", () => {
@@ -384,12 +395,39 @@ describe("identification and model-specific registers", () => {
     expect(new ProtectedCore().faultOf("access_control", { rm: 3 })).toEqual(UD);
   });
 
+  it("a Pentium 4 has IA32_MISC_ENABLE, of which the bit for fast strings can be written", () => {
+    const core = new ProtectedCore("pentium4");
+    const write = (low: number) => {
+      core.state.setReg(0, low);
+      core.state.setReg(1, 0x1a0);
+      core.state.setReg(2, 0);
+      return core.faultOf("wrmsr");
+    };
+    core.state.set(L.MISC_ENABLE, 0x1801);
+    expect([write(0x1800), core.state.get(L.MISC_ENABLE)]).toEqual(["nothing", 0x1800]);
+    expect(write(0x1800 | (1 << 22))).toEqual(GP0);
+    const other = new ProtectedCore("max");
+    other.state.setReg(1, 0x1a0);
+    expect(other.faultOf("rdmsr")).toEqual(GP0);
+  });
+
+  it("CR4 bits of FXSAVE and SSE come with the features", () => {
+    const faults = CPU_MODELS.map((model) =>
+      [Cr4.OSFXSR, Cr4.OSXMMEXCPT].map((bit) => faultOfMovToCr(new ProtectedCore(model), 4, bit)),
+    );
+    expect(faults).toEqual([
+      ["nothing", GP0],
+      ["nothing", "nothing"],
+      ["nothing", "nothing"],
+    ]);
+  });
+
   it("a processor of an unknown name is refused", () => {
-    expect(() => new ProtectedCore("p7" as never)).toThrow("choose one of p6, p6-pae, max");
+    expect(() => new ProtectedCore("p7" as never)).toThrow("choose one of p6, pentium4, max");
   });
 
   it("EFER has NXE alone, and a change of it drops all translations", () => {
-    const core = new ProtectedCore("p6-pae");
+    const core = new ProtectedCore("max");
     const write = (low: number, high = 0) => {
       core.state.setReg(0, low);
       core.state.setReg(1, 0xc0000080);

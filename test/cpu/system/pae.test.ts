@@ -20,7 +20,7 @@ const PRESENT_WRITABLE = 3;
 /** A CPU with PAE paging on: CODE may be executed, DATA may not; CR3 = OTHER_POINTERS swaps DATA's frame for 0x5000. */
 function paged(...code: number[]): { cpu: Cpu; u32: Uint32Array; guest: (at: number) => number } {
   const machine = new MachineMemory(0x200);
-  const cpu = new Cpu(machine, "p6-pae");
+  const cpu = new Cpu(machine, "max");
   const guest = (at: number) => (GUEST << 12) + at;
   const put = (at: number, low: number, high = 0) => {
     machine.u32[guest(at) >> 2] = low;

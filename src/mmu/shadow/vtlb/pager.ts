@@ -30,7 +30,7 @@ const DEFAULT_FRAME_BUDGET = 1024;
 const CR0_BITS = Cr0.PG | Cr0.WP;
 const CR4_BITS = Cr4.PSE | Cr4.PGE | Cr4.PAE | Cr4.SMEP | Cr4.SMAP;
 const NO_PAE =
-  "the guest has switched PAE paging on, and the vtlb pager shadows two-level tables only: run it under another pager, or on a CPU without PAE (p6)";
+  "the guest has switched PAE paging on, and the vtlb pager shadows two-level tables only: run it under another pager, or boot a kernel without PAE";
 /** The last frame that an entry of 4 bytes can name if it maps 4 KiB. */
 const LAST_NARROW_FRAME = 0xfffff;
 /** Frame and rights of a leaf: if any of them goes, the TLB may hold more than the new leaf gives. */
