@@ -7,6 +7,8 @@ import {
   Register,
 } from "iced-x86";
 
+import type { CpuModel } from "../../../../src/cpu/system/cpu-models.ts";
+
 /** What an independent decoder (iced-x86) makes of machine code, in the terms of our table. */
 export interface Reference {
   readonly valid: boolean;
@@ -22,11 +24,17 @@ const { INTEL8086, INTEL186, INTEL286, INTEL386, INTEL486, CMOV, CPUID, CX8, FPU
   CpuidFeature;
 const { CLFSH, FXSR, MMX, SSE, SSE2 } = CpuidFeature;
 const { MSR, MULTIBYTENOP, PAUSE, RDPMC, SEP, TSC } = CpuidFeature;
-/** What an IA-32 processor up to SSE2 executes. */
-const OURS: ReadonlySet<CpuidFeature> = new Set([
+const PENTIUM_2 = [
   ...[INTEL8086, INTEL186, INTEL286, INTEL386, INTEL486, CMOV, CPUID, CX8, FPU, FPU287, FPU387],
-  ...[MSR, MULTIBYTENOP, PAUSE, RDPMC, SEP, TSC, CLFSH, FXSR, MMX, SSE, SSE2],
-]);
+  ...[MSR, MULTIBYTENOP, PAUSE, RDPMC, SEP, TSC, FXSR, MMX],
+];
+const PENTIUM_4 = [...PENTIUM_2, CLFSH, SSE, SSE2];
+/** What a processor of the name executes. */
+const KNOWN: Readonly<Record<CpuModel, ReadonlySet<CpuidFeature>>> = {
+  p6: new Set(PENTIUM_2),
+  pentium4: new Set(PENTIUM_4),
+  max: new Set(PENTIUM_4),
+};
 
 /** Prefixes have no meaning for BSF, BSR, NOP and WBINVD on a P6; 0F 18 to 0F 1F are all hint NOPs. */
 const OPTIONS =
@@ -43,7 +51,10 @@ export class ReferenceDecoder {
   readonly #decoder: Decoder;
   readonly #instruction = new IcedInstruction();
 
-  constructor(code: Uint8Array, bitness: 16 | 32) {
+  readonly #known: ReadonlySet<CpuidFeature>;
+
+  constructor(code: Uint8Array, bitness: 16 | 32, model: CpuModel) {
+    this.#known = KNOWN[model];
     this.#decoder = new Decoder(bitness, code, OPTIONS);
   }
 
@@ -52,10 +63,12 @@ export class ReferenceDecoder {
     this.#decoder.ip = 0n;
     const instruction = this.#instruction;
     this.#decoder.decodeOut(instruction);
-    const features = [...instruction.cpuidFeatures()] as CpuidFeature[];
+    // Of MMX registers it came with SSE2 (SDM vol. 2, PADDQ), which iced-x86 does not say.
+    const features =
+      instruction.mnemonic === Mnemonic.Paddq ? [SSE2] : ([...instruction.cpuidFeatures()] as CpuidFeature[]);
     return {
       valid: !instruction.isInvalid,
-      foreign: features.some((feature) => !OURS.has(feature)),
+      foreign: features.some((feature) => !this.#known.has(feature)),
       length: instruction.length,
       mnemonic: family(
         Mnemonic[instruction.mnemonic] as string,
