@@ -28,15 +28,17 @@ export const OPERATIONS: Record<"add" | "subtract" | "multiply" | "divide", Oper
   divide,
 };
 
-const env = new Environment();
+/** Of the element under way. */
+export const env = new Environment();
 const A = float80();
 const B = float80();
-const OUT = float80();
+/** What an operation leaves for `finish`. */
+export const OUT = float80();
 const X: Bits = { lo: 0, hi: 0 };
 const Y: Bits = { lo: 0, hi: 0 };
 
 /** Copies an operand; a denormal becomes a zero of its sign under DAZ. */
-function take(format: Format, mxcsr: number, from: Bits, into: Bits): void {
+export function take(format: Format, mxcsr: number, from: Bits, into: Bits): void {
   into.lo = from.lo;
   into.hi = from.hi;
   if ((mxcsr & DAZ) === 0 || !isDenormal(format, from)) return;
@@ -45,12 +47,12 @@ function take(format: Format, mxcsr: number, from: Bits, into: Bits): void {
   into.hi = format.double ? sign : 0;
 }
 
-function quieted(format: Format, x: Bits, out: Bits): void {
+export function quieted(format: Format, x: Bits, out: Bits): void {
   out.lo = format.double ? x.lo : x.lo | format.quiet;
   out.hi = format.double ? x.hi | format.quiet : 0;
 }
 
-function begin(format: Format, mxcsr: number): void {
+export function begin(format: Format, mxcsr: number): void {
   env.rounding = ((mxcsr >>> ROUNDING_SHIFT) & 3) as Rounding;
   env.precision = format.precision;
   env.target = format;
@@ -60,7 +62,7 @@ function begin(format: Format, mxcsr: number): void {
 }
 
 /** Underflow as MXCSR wants it, packing, and the flags. */
-function finish(format: Format, mxcsr: number, out: Bits): number {
+export function finish(format: Format, mxcsr: number, out: Bits): number {
   let flags = env.flags & FLAGS;
   if ((flags & IE) !== 0) {
     out.lo = format.indefinite.lo;
@@ -125,7 +127,7 @@ function isZero(format: Format, x: Bits): boolean {
 }
 
 /** -1, 0 or 1; neither is a NaN. */
-function order(format: Format, a: Bits, b: Bits): number {
+export function order(format: Format, a: Bits, b: Bits): number {
   if (isZero(format, a) && isZero(format, b)) return 0;
   const negative = topOf(format, a) < 0;
   if (negative !== topOf(format, b) < 0) return negative ? -1 : 1;

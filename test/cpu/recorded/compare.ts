@@ -86,12 +86,24 @@ function compareFloating(expected: Uint8Array, actual: Uint8Array, ignored: Igno
         hexBytes(actual.slice(st, st + 10).reverse()),
       );
     const xmm = XMM + 16 * n;
+    if (ignored.estimates && closeElements(a, b, xmm)) continue;
     tell(
       `xmm${n}`,
       hexBytes(expected.slice(xmm, xmm + 16).reverse()),
       hexBytes(actual.slice(xmm, xmm + 16).reverse()),
     );
   }
+}
+
+const MOST_APART = 3 * 2 ** -12;
+
+/** Whether four single elements are as close as two estimates can be. */
+function closeElements(a: DataView, b: DataView, at: number): boolean {
+  return [0, 4, 8, 12].every((k) => {
+    if (a.getUint32(at + k, true) === b.getUint32(at + k, true)) return true;
+    const [x, y] = [a.getFloat32(at + k, true), b.getFloat32(at + k, true)];
+    return Math.abs(x - y) <= MOST_APART * Math.abs(x);
+  });
 }
 
 const formatter = new Formatter(FormatterSyntax.Nasm);

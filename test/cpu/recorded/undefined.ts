@@ -17,6 +17,8 @@ export interface Ignored {
   readonly status?: number;
   /** ST registers may be so many units in the last place apart. */
   readonly units?: number;
+  /** The single elements of XMM registers are estimates. */
+  readonly estimates?: boolean;
   /** Bytes of memory, as a range of indices into the content of the windows. */
   readonly memory?: readonly [from: number, to: number];
 }
@@ -186,6 +188,12 @@ export const RULES: readonly Rule[] = [
       x87(form, 0xd9, 0xfe, 0xff)
         ? { units: 1, status: C1 | PRECISION_AND_UNDERFLOW }
         : undefined,
+  },
+  {
+    forms: "RCPPS RCPSS RSQRTPS RSQRTSS",
+    ignored: "a difference of 3 × 2^-12 of an element",
+    why: "Estimates with a relative error of at most 1.5 × 2^-12 (SDM vol. 2): each kind of processor has tables of its own.",
+    of: (form) => (/^(rcp|rsqrt)[ps]s$/.test(form.line.mnemonic) ? { estimates: true } : undefined),
   },
   {
     forms: "FNSTENV FNSAVE",
