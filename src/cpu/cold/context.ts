@@ -112,12 +112,15 @@ export class ColdContext implements SemanticsContext {
   /** Flags set earlier in the same handler: a branch fused to the instruction that sets them need not load them back. */
   private known: { readonly zr?: Expr; readonly sp?: Expr; readonly aux?: Expr } = {};
   private readonly routines: Routines;
+  /** What is generated is the ordinary case, ahead of a helper. */
+  private readonly trying: boolean;
 
   constructor(line: OpcodeLine, form: Form, routines: Routines) {
     this.line = line;
     this.form = form;
     this.routines = routines;
     this.width = form.width;
+    this.trying = line.semantics === undefined && line.fast !== undefined;
     this.printer = new FunctionPrinter(1, routines.handlerType);
   }
 
@@ -128,8 +131,9 @@ export class ColdContext implements SemanticsContext {
 
   /** Runs the line's semantics and returns the code entry. */
   generate(): Uint8Array {
-    this.line.semantics?.(this);
-    if (this.line.operands.some(({ code }) => isMmxRegister(code, this.inMemory))) this.enterMmx();
+    (this.line.semantics ?? this.line.fast)?.(this);
+    if (!this.trying && this.line.operands.some(({ code }) => isMmxRegister(code, this.inMemory)))
+      this.enterMmx();
     if (!this.ended) this.next();
     return this.printer.print(this.statements);
   }
@@ -317,6 +321,10 @@ export class ColdContext implements SemanticsContext {
     return this.known.aux ?? this.state(L.FLAG_AUX);
   }
 
+  finish(): void {
+    this.skip(2);
+  }
+
   let(value: Expr): Expr {
     if (value.kind === "const" || value.kind === "local") return value;
     const local = this.printer.newLocal(value.type);
@@ -403,10 +411,14 @@ export class ColdContext implements SemanticsContext {
 
   /** Ends the handler: continue with the micro-op that follows. */
   next(): void {
+    this.skip(1);
+  }
+
+  private skip(ops: number): void {
     this.sink.push({
       kind: "dispatch",
-      handler: load("i32", this.op, Op.OP_SIZE + Op.OP_HANDLER),
-      argument: add(this.op, i32(Op.OP_SIZE)),
+      handler: load("i32", this.op, ops * Op.OP_SIZE + Op.OP_HANDLER),
+      argument: add(this.op, i32(ops * Op.OP_SIZE)),
     });
     this.ended = true;
   }
@@ -605,8 +617,8 @@ export class ColdContext implements SemanticsContext {
     const linear = this.let(address);
     const value = this.printer.newLocal("v128");
     const entry = this.tlbEntry(linear);
-    const slow = this.wideMiss(this.routines.slowLoadWide, linear, bytes);
-    slow.push({ kind: "set", index: value.index, value: load("v128", i32(0), L.WIDE) });
+    const slow = this.trying ? this.missTrying() : this.wideMiss(this.routines.slowLoadWide, linear, bytes);
+    if (!this.trying) slow.push({ kind: "set", index: value.index, value: load("v128", i32(0), L.WIDE) });
     const fast = load(VECTOR_LOAD[bytes], this.hostAddress(entry, linear));
     this.sink.push({
       kind: "if",
@@ -639,6 +651,17 @@ export class ColdContext implements SemanticsContext {
     const how = bytes | (this.mustAlign(bytes) ? 0x100 : 0);
     this.sink.push({ kind: "call", callee, args: [linear, i32(how), this.op], drops: false });
     this.abandonOnFault();
+    this.sink = outer;
+    return miss;
+  }
+
+  /** The helper comes next, with the slow path. */
+  private missTrying(): Stmt[] {
+    const outer = this.sink;
+    const miss: Stmt[] = [];
+    this.sink = miss;
+    this.next();
+    this.ended = false;
     this.sink = outer;
     return miss;
   }

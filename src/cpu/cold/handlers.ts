@@ -165,7 +165,8 @@ export class HandlerTable {
     };
     lines.forEach((line, number) => {
       this.lineNumbers.set(line, number);
-      if (line.semantics !== undefined) this.addForms(line, number, routines, slot);
+      if (line.semantics !== undefined || line.fast !== undefined)
+        this.addForms(line, number, routines, slot);
     });
     const branches = lines.filter(isFusedBranch);
     for (const branch of branches) this.branchNumbers.set(branch, this.branchNumbers.size);
@@ -307,7 +308,9 @@ function addressKindsOf(line: OpcodeLine): readonly Op.AddressKind[] {
   const K = Op.AddressKind;
   const asMemory = line.operands.some((o) => isMemoryOperand(o.code, true));
   const asRegister = !line.operands.some((o) => isMemoryOperand(o.code, false));
-  const memory = asMemory && line.only !== "reg" ? [K.base, K.scaled, K.prepared] : [];
+  // A helper wants its address prepared in any case.
+  const kinds = line.fast === undefined ? [K.base, K.scaled, K.prepared] : [K.prepared];
+  const memory = asMemory && line.only !== "reg" ? kinds : [];
   const register = asRegister && line.only !== "mem" ? [K.none] : [];
   return [...register, ...memory];
 }

@@ -9,9 +9,9 @@ import { FormFact, type HandlerTable, Unit } from "./handlers.ts";
 import * as Op from "./micro-op.ts";
 import { isVectorRegister, registerOffset, vectorBytes, vectorOffset } from "./vector-operands.ts";
 
-/** Longest block in instructions, and in micro-ops with room for unit checks, address micro-ops, the page check and the end. */
+/** Longest block in instructions, and in micro-ops with room for unit checks, address micro-ops, fast ones before helpers, the page check and the end. */
 const MAX_INSTRUCTIONS = 48;
-export const MAX_BLOCK_OPS = MAX_INSTRUCTIONS * 3 + 4;
+export const MAX_BLOCK_OPS = MAX_INSTRUCTIONS * 4 + 4;
 const NO_REGISTER = L.ZERO;
 const PREFIX_NUMBER = { none: 0, 102: 1, 242: 2, 243: 3 } as const;
 /** Operands in ModRM.reg. */
@@ -218,13 +218,32 @@ export class Translator {
     const i = this.instruction;
     this.pendingFlags = 0;
     if (i.line.units === undefined) this.checkedUnits &= ~Unit.mmx;
-    if (i.memory) {
+    if (i.line.fast !== undefined) this.fastInstruction(offset);
+    else if (i.memory) {
       const special = this.handlers.special;
       this.addressFields(
         this.newOp(i.addressSize === 16 ? special.offset16 : special.offset32, offset, i.length),
       );
     }
     this.helperOp(this.helpers.of(i.line), offset);
+  }
+
+  /** The ordinary case of a helper's instruction; it leaves the offset of a memory operand for the helper. */
+  private fastInstruction(offset: number): void {
+    const i = this.instruction;
+    const address = i.memory ? Op.AddressKind.prepared : Op.AddressKind.none;
+    const { line, addressSize: addressWidth } = i;
+    const form = this.handlers.form(line, {
+      width: 32,
+      address,
+      addressWidth,
+      flatStack: true,
+      flagsDead: false,
+    });
+    if (i.memory) this.addressOp(offset, 32, true);
+    const op = this.newOp(this.handlers.handler(form), offset, i.length);
+    this.views.i32[(op + Op.OP_IMM) >> 2] = i.immediate;
+    this.registerFields(op, 32);
   }
 
   private helperOp(number: number, offset: number): void {
@@ -300,8 +319,15 @@ export class Translator {
     }
     this.lastOp = op;
     this.lastForm = form;
+    this.registerFields(op, width);
+  }
+
+  /** The places of the registers that the encoding names. */
+  private registerFields(op: number, width: Width): void {
+    const i = this.instruction;
+    const { u16 } = this.views;
     let field = Op.OP_DST;
-    for (const operand of line.operands) {
+    for (const operand of i.line.operands) {
       if (!isEncodedRegister(operand.code, i.memory)) continue;
       const kind = operand.code[0];
       const number = IN_REG.has(kind as string)

@@ -85,6 +85,9 @@ export interface SemanticsContext {
   flagSp(): Expr;
   flagAux(): Expr;
 
+  /** In `fast` semantics: the instruction is done, its helper is passed over. */
+  finish(): void;
+
   /** Evaluates now, into a local; use wherever a tree is needed twice or must be read before a write. */
   let(value: Expr): Expr;
   /** A mutable local, for values joined after `when`. */

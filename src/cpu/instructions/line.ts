@@ -90,6 +90,11 @@ export interface OpcodeLine {
   /** Exactly one of these: trees for a generated handler, or the name of a TypeScript helper in src/cpu/system. */
   readonly semantics?: Semantics;
   readonly helper?: string;
+  /**
+   * What is tried before the helper: the ordinary case as trees, which ends by `finish`. Where it does not, or its operand is not in the TLB, the
+   * helper does all of it; so nothing may have changed by then.
+   */
+  readonly fast?: Semantics;
   /** The block ends after it (control transfer, mode or translation change). */
   readonly endsBlock?: boolean;
   /**

@@ -63,10 +63,43 @@ const VECTOR_OPS = {
   "i64x2.add": 206,
   "i64x2.sub": 209,
   "i64x2.extmul_low_i32x4_u": 222,
+  "f32x4.demote_f64x2_zero": 94,
+  "f64x2.promote_low_f32x4": 95,
+  "f32x4.eq": 65,
+  "f32x4.ne": 66,
+  "f32x4.lt": 67,
+  "f64x2.eq": 71,
+  "f64x2.ne": 72,
+  "f64x2.lt": 73,
+  "f32x4.abs": 224,
+  "f32x4.sqrt": 227,
+  "f32x4.add": 228,
+  "f32x4.sub": 229,
+  "f32x4.mul": 230,
+  "f32x4.div": 231,
+  "f32x4.pmin": 234,
+  "f32x4.pmax": 235,
+  "f64x2.abs": 236,
+  "f64x2.sqrt": 239,
+  "f64x2.add": 240,
+  "f64x2.sub": 241,
+  "f64x2.mul": 242,
+  "f64x2.div": 243,
+  "f64x2.pmin": 246,
+  "f64x2.pmax": 247,
+  "i32x4.trunc_sat_f32x4_s": 248,
+  "f32x4.convert_i32x4_s": 250,
+  "i32x4.trunc_sat_f64x2_s_zero": 252,
+  "f64x2.convert_low_i32x4_s": 254,
 } as const;
 
 /** The same with a result that is no vector. */
-const MASK_OPS = { "i8x16.bitmask": 100, "i32x4.bitmask": 164, "i64x2.bitmask": 196 } as const;
+const MASK_OPS = {
+  "v128.any_true": 83,
+  "i8x16.bitmask": 100,
+  "i32x4.bitmask": 164,
+  "i64x2.bitmask": 196,
+} as const;
 
 /** With the number of a lane; the first two take a value out of a vector, the others put one in. */
 const LANE_OPS = {
@@ -100,7 +133,7 @@ export const vector = (op: VectorOp, ...args: readonly Expr[]): Expr => ({
   immediate: [],
 });
 
-/** The topmost bits of the lanes, as an i32. */
+/** The topmost bits of the lanes as an i32, or whether any bit is set. */
 export const bitmask = (op: MaskOp, a: Expr): Expr => ({
   kind: "simd",
   type: "i32",

@@ -88,9 +88,7 @@ const D = kindOf(DOUBLE);
 /** By mnemonic. */
 export const FLOAT_CONVERSIONS: Readonly<Record<string, Helper>> = {
   cvtsi2ss: converting({ from: INTEGER, to: S, element: toFloat(SINGLE), count: 1, source: "general" }),
-  cvtsi2sd: converting({ from: INTEGER, to: D, element: toFloat(DOUBLE), count: 1, source: "general" }),
   cvtdq2ps: converting({ from: INTEGER, to: S, element: toFloat(SINGLE), count: 4 }),
-  cvtdq2pd: converting({ from: INTEGER, to: D, element: toFloat(DOUBLE), count: 2 }),
   cvtpi2ps: converting({ from: INTEGER, to: S, element: toFloat(SINGLE), count: 2, source: "mmx" }),
   cvtpi2pd: converting({ from: INTEGER, to: D, element: toFloat(DOUBLE), count: 2, source: "mmx" }),
   cvtss2sd: converting({ from: S, to: D, element: between(SINGLE, DOUBLE), count: 1 }),

@@ -9,7 +9,7 @@ function guest(): EngineGuest {
   last = new EngineGuest({ after: last });
   return last;
 }
-const [UD, NM, GP, PF, MF] = [6, 7, 13, 14, 16];
+const [UD, NM, GP, PF, MF, XM] = [6, 7, 13, 14, 16, 19];
 /** No memory is there. */
 const DEVICE = 0x80000000;
 
@@ -209,6 +209,24 @@ describe("operands of 16 bytes in memory", () => {
     inside.cpu.state.updateMode();
     inside.runToExit();
     expect(inside.haltedIn).toBe(-1);
+  });
+});
+
+describe("an unmasked exception of SSE", () => {
+  it.each([
+    ["#XM with CR4.OSXMMEXCPT", Cr4.OSXMMEXCPT, XM],
+    ["#UD without", 0, UD],
+  ])("is %s, with its flag in MXCSR and the destination as it was", (_, bit, vector) => {
+    const g = start("F2 0F 5E C1");
+    const { state } = g.cpu;
+    state.set(L.CR4, (state.cr4 & ~Cr4.OSXMMEXCPT) | bit);
+    state.set(L.MXCSR, 0x1f80 & ~0x200);
+    const one = [0, 0, 0, 0, 0, 0, 0xf0, 0x3f, ...COUNT.slice(8)];
+    setXmm(g, 0, one);
+    setXmm(g, 1, new Array<number>(16).fill(0));
+    g.runToExit();
+    expect([g.haltedIn, g.frame(false).eip, state.get(L.MXCSR)]).toEqual([vector, CODE, 0x1d84]);
+    expect(xmm(g, 0)).toEqual(one);
   });
 });
 

@@ -103,6 +103,7 @@ export class Interpreter implements SemanticsContext {
   readVectorWord = this.vectorBytes;
   writeVectorWord = this.vectorBytes;
   emptyMmx = this.vectorBytes;
+  finish = this.vectorBytes;
 
   effectiveAddress(): Expr {
     return i32(this.#offset());
