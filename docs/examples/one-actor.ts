@@ -8,10 +8,10 @@ bus.stub(actors.SWITCHER);
 
 let instructions = 0;
 const time = new VirtualTime(() => instructions);
-const uart = actors.addUart(stage, { addresses, vcpu: 0, time });
+const uart = actors.addUart(stage, { addresses, time });
 
 // The guest writes a byte to the port: it goes to the vm, and the Switcher hears that the access is done.
-bus.post("test", addresses.uart, { type: "io.write", port: 0x3f8, size: 1, value: 0x41 });
+bus.post("test", addresses.uart, { type: "io.write", vcpu: 0, port: 0x3f8, size: 1, value: 0x41 });
 bus.drain();
 bus.expectMessages([
   { type: "io.write", to: "uart:g" },
@@ -27,7 +27,7 @@ bus.expectMessages([{ type: "console.input", to: "uart:g" }]);
 console.log(uart.pendingInput());
 
 // What does not come as expected is an error that shows both lists.
-bus.post("test", addresses.uart, { type: "io.read", port: 0x3f8, size: 1 });
+bus.post("test", addresses.uart, { type: "io.read", vcpu: 0, port: 0x3f8, size: 1 });
 bus.drain();
 try {
   bus.expectMessages([{ type: "io.read" }, { type: "io.data", with: { value: 0x43 } }]);

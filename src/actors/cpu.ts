@@ -81,7 +81,7 @@ export class CpuActor {
           },
           idle: () => {
             const vcpu = this.#vcpu as Vcpu;
-            if (++vcpu.fruitlessJumps > MOST_FRUITLESS_JUMPS) {
+            if (++vcpu.set.fruitlessJumps > MOST_FRUITLESS_JUMPS) {
               self.post(CPU, { type: "clock.none", vcpu: vcpu.index });
               return;
             }
@@ -90,7 +90,7 @@ export class CpuActor {
               clock = addressesOf(vcpu.name).clock;
               clocks[vcpu.index] = clock;
             }
-            self.post(clock, { type: "clock.idle", nowNs: vcpu.time.nowNs() });
+            self.post(clock, { type: "clock.idle", vcpu: vcpu.index, nowNs: vcpu.set.time.nowNs() });
           },
           exitKicked: () => leave(this.#vcpu as Vcpu, "kicked"),
           exitAsleep: () => leave(this.#vcpu as Vcpu, "asleep"),

@@ -9,7 +9,6 @@ export interface DeviceParts {
   readonly addresses: VmAddresses;
   /** Whom a line is told: the 8259 pair (which is the default), and the I/O APIC if there is one. */
   readonly lines?: readonly string[];
-  readonly vcpu: number;
   readonly time: VirtualTime;
 }
 
@@ -75,15 +74,15 @@ export class ClockMessages implements DeviceClock {
   }
 }
 
-/** The actions `readPort` and `writePort` of a device actor; `deviceAt` finds the model behind a port. */
-export function portActions(self: MessageEndpoint, vcpu: number, deviceAt: (port: number) => PortDevice) {
+/** The actions `readPort` and `writePort` of a device actor, which answer whichever vcpu asks; `deviceAt` finds the model behind a port. */
+export function portActions(self: MessageEndpoint, deviceAt: (port: number) => PortDevice) {
   return {
     readPort: ({ event }: { readonly event: object }) => {
-      const { port, size } = event as IoRead;
+      const { vcpu, port, size } = event as IoRead;
       self.post(SWITCHER, { type: "io.data", vcpu, value: deviceAt(port).readPort(port, size) });
     },
     writePort: ({ event }: { readonly event: object }) => {
-      const { port, size, value } = event as IoWrite;
+      const { vcpu, port, size, value } = event as IoWrite;
       deviceAt(port).writePort(port, size, value);
       self.post(SWITCHER, { type: "io.done", vcpu });
     },

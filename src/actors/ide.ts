@@ -19,7 +19,7 @@ export interface IdeParts extends DeviceParts {
 
 /** One channel of the disk controller of one vm as an actor. Returns the model. */
 export function addIde(stage: Stage, parts: IdeParts): IdeChannel {
-  const { addresses, vcpu, time, index, disks } = parts;
+  const { addresses, time, index, disks } = parts;
   let model: IdeChannel | undefined;
   stage.add(index === 0 ? addresses.ide0 : addresses.ide1, ideChart, (self) => {
     const clock = new ClockMessages(self, addresses.clock, time);
@@ -33,7 +33,7 @@ export function addIde(stage: Stage, parts: IdeParts): IdeChannel {
         isIdle: () => !channel.isBusy && !channel.isTransferring,
       },
       actions: {
-        ...portActions(self, vcpu, () => channel),
+        ...portActions(self, () => channel),
         alarm: alarmAction(clock, channel),
       },
     };

@@ -1,4 +1,4 @@
-import type { IrqAssert, IrqDeassert } from "../bus/messages/index.ts";
+import type { IntrAcknowledge, IrqAssert, IrqDeassert } from "../bus/messages/index.ts";
 import { PicPair } from "../devices/pic-pair.ts";
 import { interruptControllerChart } from "../machines/interrupt-controller.ts";
 import { SWITCHER } from "./addresses.ts";
@@ -8,7 +8,9 @@ import type { Stage } from "./stage.ts";
 /** The interrupt controller of one vm as an actor: the two 8259A. Returns the model. */
 export function addInterruptController(
   stage: Stage,
-  parts: Pick<DeviceParts, "addresses" | "vcpu"> & {
+  parts: Pick<DeviceParts, "addresses"> & {
+    /** Whose INTR pin it is. */
+    readonly vcpu: number;
     /** Where its INTR pin goes: the Switcher (the default), or the local APIC that it passes through. */
     readonly pin?: string;
   },
@@ -22,7 +24,7 @@ export function addInterruptController(
     },
   });
   stage.add(addresses.pic, interruptControllerChart, (self) => {
-    const ports = portActions(self, vcpu, () => pic);
+    const ports = portActions(self, () => pic);
     const announceEoi = () => {
       if (ended === 0) return;
       self.announce({ type: "intr.eoi", lines: ended });
@@ -38,9 +40,14 @@ export function addInterruptController(
           ports.writePort(args);
           announceEoi();
         },
-        acknowledge: () => {
+        acknowledge: ({ event }) => {
           const { vector, spurious } = pic.acknowledge();
-          self.post(SWITCHER, { type: "intr.vector", vcpu, vector, spurious });
+          self.post(SWITCHER, {
+            type: "intr.vector",
+            vcpu: (event as IntrAcknowledge).vcpu,
+            vector,
+            spurious,
+          });
           announceEoi();
         },
         request: () => self.post(pin, { type: "intr.request", vcpu }),

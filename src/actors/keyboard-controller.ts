@@ -11,7 +11,7 @@ export interface KeyboardParts extends Omit<DeviceParts, "time"> {
 
 /** The keyboard controller of one vm as an actor. Returns the model. */
 export function addKeyboardController(stage: Stage, parts: KeyboardParts): I8042 {
-  const { addresses, vcpu, hasKeyboard } = parts;
+  const { addresses, hasKeyboard } = parts;
   let model: I8042 | undefined;
   stage.add(addresses.kbd, keyboardControllerChart, (self) => {
     const kbd = new I8042({
@@ -22,7 +22,7 @@ export function addKeyboardController(stage: Stage, parts: KeyboardParts): I8042
     model = kbd;
     return {
       guards: { outputFull: () => kbd.state.output >= 0, outputEmpty: () => kbd.state.output < 0 },
-      actions: portActions(self, vcpu, () => kbd),
+      actions: portActions(self, () => kbd),
     };
   });
   return model as I8042;

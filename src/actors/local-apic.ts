@@ -11,6 +11,8 @@ import type { Stage } from "./stage.ts";
 const OFFSET_MASK = 0xfff;
 
 export interface LocalApicParts extends DeviceParts {
+  /** The processor that it belongs to, by its number on the machine. */
+  readonly vcpu: number;
   /** Of the vcpu within its vm; 0 is the bootstrap processor. */
   readonly id: number;
   readonly bus: ApicBus;
@@ -53,7 +55,7 @@ export function addLocalApic(stage: Stage, parts: LocalApicParts): LocalApic {
             return;
           }
           apic.setExtInt(false);
-          self.post(addresses.pic, { type: "intr.acknowledge" });
+          self.post(addresses.pic, { type: "intr.acknowledge", vcpu });
         },
         readRegister: ({ event }) => {
           const { gpa, size } = event as MmioRead;

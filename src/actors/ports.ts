@@ -43,7 +43,7 @@ export function devicesOf({ unassigned: _, ...claiming }: PortsModels): PortDevi
 
 /** The devices of one vm that have no state worth a chart, and what nobody claims, as one actor. Returns the models. */
 export function addPorts(stage: Stage, parts: PortsParts): PortsModels {
-  const { addresses, vcpu, time } = parts;
+  const { addresses, time } = parts;
   let models: PortsModels | undefined;
   stage.add(addresses.ports, portsChart, (self) => {
     const reset = () => self.post(addresses.vm, { type: "vm.reset", by: "port 0xcf9" });
@@ -61,7 +61,7 @@ export function addPorts(stage: Stage, parts: PortsParts): PortsModels {
     const map = new PortMap(devicesOf(models), unassigned);
     return {
       actions: {
-        ...portActions(self, vcpu, (port) => map.deviceAt(port)),
+        ...portActions(self, (port) => map.deviceAt(port)),
         readMemory: ({ event }) =>
           self.post(addresses.mmu, { type: "mmio.data", value: allOnes((event as MmioRead).size) }),
         writeMemory: () => self.post(addresses.mmu, { type: "mmio.done" }),

@@ -20,7 +20,7 @@ export interface RtcParts extends DeviceParts {
 
 /** The real-time clock of one vm as an actor. Returns the model. */
 export function addRtc(stage: Stage, parts: RtcParts): Mc146818 {
-  const { addresses, vcpu, time, memoryBytes, epochSeconds } = parts;
+  const { addresses, time, memoryBytes, epochSeconds } = parts;
   let model: Mc146818 | undefined;
   stage.add(addresses.rtc, rtcChart, (self) => {
     const clock = new ClockMessages(self, addresses.clock, time);
@@ -34,7 +34,7 @@ export function addRtc(stage: Stage, parts: RtcParts): Mc146818 {
     model = rtc;
     return {
       guards: { hasAlarm: () => clock.hasAlarm, hasNoAlarm: () => !clock.hasAlarm },
-      actions: { ...portActions(self, vcpu, () => rtc), alarm: alarmAction(clock, rtc) },
+      actions: { ...portActions(self, () => rtc), alarm: alarmAction(clock, rtc) },
     };
   });
   return model as Mc146818;

@@ -102,8 +102,8 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
     };
     const wake = (woken: Vcpu) => {
       if (woken !== vcpu && woken.set === vcpu?.set) queue.shortenSlice(vcpu);
-      if (!woken.asleep || woken.awaitsStartup) return;
-      woken.asleep = false;
+      if (!woken.set.asleep || woken.awaitsStartup) return;
+      woken.set.asleep = false;
       self.post(addressesOf(woken.name).vm, { type: "sched.awake", vcpu: woken.index });
     };
     const canInterrupt = () =>
@@ -125,7 +125,6 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           vcpu.nmiPending && !vcpu.injecting && processor.nmiReady && processor.pending === undefined,
         isHalted: () => vcpu.halted,
         mustReset: () => vcpu.resetPending,
-        answersLoaded: ({ event }) => concerned(event as Concerning).set === vcpu?.set,
         wakesSibling: ({ event }) => {
           const woken = concerned(event as Concerning);
           return woken !== vcpu && woken.set === vcpu.set && vcpu.halted;
@@ -251,11 +250,11 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
         },
         acknowledge: () => {
           vcpu.interruptPending = false;
-          self.post(wiring.interrupts, { type: "intr.acknowledge" });
+          self.post(wiring.interrupts, { type: "intr.acknowledge", vcpu: vcpu.index });
         },
         injectInterrupt: ({ event }) => {
           const { vector } = event as IntrVector;
-          vcpu.fruitlessJumps = 0;
+          vcpu.set.fruitlessJumps = 0;
           inject({ type: "trap.inject", vcpu: vcpu.index, vector, kind: "external", errorCode: -1 });
         },
         injectTrap: ({ event }) => {
@@ -288,13 +287,17 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           self.post(wiring.addresses.mmu, { type: "mmu.invlpg", gva: (event as InvlpgExit).gva }),
         askDevice: ({ event }) => {
           const { port, size, write, value } = event as IoExit;
-          vcpu.time.spendIo();
+          vcpu.set.time.spendIo();
           const device = wiring.routes.actorAt(port);
-          if (write) self.post(device, { type: "io.write", port, size, value });
-          else self.post(device, { type: "io.read", port, size });
+          if (write) self.post(device, { type: "io.write", vcpu: vcpu.index, port, size, value });
+          else self.post(device, { type: "io.read", vcpu: vcpu.index, port, size });
         },
         advanceClock: () =>
-          self.post(wiring.addresses.clock, { type: "clock.advance", nowNs: vcpu.time.nowNs() }),
+          self.post(wiring.addresses.clock, {
+            type: "clock.advance",
+            vcpu: vcpu.index,
+            nowNs: vcpu.set.time.nowNs(),
+          }),
         markHalted: ({ event }) => {
           vcpu.halted = true;
           vcpu.deaf = !(event as HltExit).interruptible;
@@ -302,8 +305,8 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           vcpu.sliceEnd = vcpu.retired;
         },
         markAsleep: () => {
-          vcpu.asleep = true;
-          vcpu.fruitlessJumps = 0;
+          vcpu.set.asleep = true;
+          vcpu.set.fruitlessJumps = 0;
           self.post(wiring.addresses.vm, { type: "sched.asleep", vcpu: vcpu.index });
         },
         reportHalt: () => {
@@ -318,7 +321,7 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
         },
         reportLimit: () => {
           vcpu.stopped = true;
-          const reason = `instruction limit of ${vcpu.maxInstructions} reached at eip ${hex(exitEip)}`;
+          const reason = `instruction limit of ${vcpu.set.maxInstructions} reached at eip ${hex(exitEip)}`;
           self.post(wiring.addresses.vm, { type: "vm.kill", reason });
         },
         ready: ({ event }) => {

@@ -15,7 +15,7 @@ const TIMER_LINE = 0;
 
 /** The interval timer of one vm as an actor, with port 0x61, which gates and reads its counter 2. Returns the models. */
 export function addTimer(stage: Stage, parts: DeviceParts): { readonly pit: I8254; readonly port61: Port61 } {
-  const { addresses, vcpu, time } = parts;
+  const { addresses, time } = parts;
   let models: { readonly pit: I8254; readonly port61: Port61 } | undefined;
   stage.add(addresses.timer, timerChart, (self) => {
     const clock = new ClockMessages(self, addresses.clock, time);
@@ -25,7 +25,7 @@ export function addTimer(stage: Stage, parts: DeviceParts): { readonly pit: I825
     return {
       guards: { hasAlarm: () => clock.hasAlarm, hasNoAlarm: () => !clock.hasAlarm },
       actions: {
-        ...portActions(self, vcpu, (port) => (port === PORT61 ? port61 : pit)),
+        ...portActions(self, (port) => (port === PORT61 ? port61 : pit)),
         alarm: alarmAction(clock, pit),
       },
     };

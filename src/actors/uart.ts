@@ -13,7 +13,7 @@ import type { Stage } from "./stage.ts";
 
 /** The serial port of one vm's console (COM1) as an actor. Returns the model. */
 export function addUart(stage: Stage, parts: DeviceParts): Uart16550 {
-  const { addresses, vcpu, time } = parts;
+  const { addresses, time } = parts;
   let model: Uart16550 | undefined;
   stage.add(addresses.uart, uartChart, (self) => {
     const clock = new ClockMessages(self, addresses.clock, time);
@@ -34,7 +34,7 @@ export function addUart(stage: Stage, parts: DeviceParts): Uart16550 {
         lineLow: () => !irq.level,
       },
       actions: {
-        ...portActions(self, vcpu, () => uart),
+        ...portActions(self, () => uart),
         alarm: alarmAction(clock, uart),
         receive: ({ event }) => uart.receive((event as ConsoleInput).bytes),
       },

@@ -52,7 +52,7 @@ export interface VirtioModels {
 
 /** The virtio disks and console of one vm as an actor. */
 export function addVirtio(stage: Stage, parts: VirtioParts): VirtioModels {
-  const { addresses, vcpu, dma } = parts;
+  const { addresses, dma } = parts;
   const functions: VirtioPci[] = [];
   let bars: BarRoutes<VirtioPci> | undefined;
   let console: VirtioPci | undefined;
@@ -84,13 +84,13 @@ export function addVirtio(stage: Stage, parts: VirtioParts): VirtioModels {
       },
       actions: {
         readPort: ({ event }) => {
-          const { port, size } = event as IoRead;
+          const { vcpu, port, size } = event as IoRead;
           const hit = bars?.find("io", port);
           const value = hit?.pci.transport.readLegacy(hit.offset, size) ?? allOnes(size);
           self.post(SWITCHER, { type: "io.data", vcpu, value });
         },
         writePort: ({ event }) => {
-          const { port, size, value } = event as IoWrite;
+          const { vcpu, port, size, value } = event as IoWrite;
           const hit = bars?.find("io", port);
           hit?.pci.transport.writeLegacy(hit.offset, size, value);
           self.post(SWITCHER, { type: "io.done", vcpu });

@@ -7,7 +7,6 @@ import type { Stage } from "./stage.ts";
 
 export interface VirtualClockParts {
   readonly addresses: VmAddresses;
-  readonly vcpu: number;
   readonly time: VirtualTime;
   readonly wheel: TimerWheel;
 }
@@ -19,7 +18,7 @@ interface AlarmOwner {
 
 /** The VirtualClock of one vm as an actor: keeps the alarms of the devices, and rings them. */
 export function addVirtualClock(stage: Stage, parts: VirtualClockParts) {
-  const { addresses, vcpu, time, wheel } = parts;
+  const { addresses, time, wheel } = parts;
   const owners = new Map<string, AlarmOwner>();
   const keyOf = ({ device, id }: AlarmOwner) => `${device}/${id}`;
   return stage.add(addresses.clock, virtualClockChart, (self) => ({
@@ -44,10 +43,12 @@ export function addVirtualClock(stage: Stage, parts: VirtualClockParts) {
           self.post(device, { type: "clock.alarm", id, nowNs });
         }
       },
-      confirmAdvance: () => self.post(SWITCHER, { type: "clock.advanced", vcpu }),
+      confirmAdvance: ({ event }) =>
+        self.post(SWITCHER, { type: "clock.advanced", vcpu: (event as ClockAdvance).vcpu }),
       jump: () => time.jumpTo(wheel.next() as number),
-      confirmJump: () => self.post(CPU, { type: "clock.jumped", vcpu, nowNs: time.nowNs() }),
-      reportNone: () => self.post(CPU, { type: "clock.none", vcpu }),
+      confirmJump: ({ event }) =>
+        self.post(CPU, { type: "clock.jumped", vcpu: (event as ClockIdle).vcpu, nowNs: time.nowNs() }),
+      reportNone: ({ event }) => self.post(CPU, { type: "clock.none", vcpu: (event as ClockIdle).vcpu }),
     },
   }));
 }

@@ -67,7 +67,7 @@ export interface Processor {
   saveState(into: Uint8Array): void;
   loadState(from: Uint8Array): void;
   /**
-   * INIT, and the start-up message after it: registers as after power-on but for the FPU's, MSRs, CD and NW of CR0, the time-stamp counter and
+   * INIT, and the start-up message after it: registers as after power-on but for the FPU's, MSRs (but EFER), CD and NW of CR0, the time-stamp counter and
    * the count of retired instructions. Begins in real mode at the page `vector` (0 to 255); with -1 at the reset vector.
    */
   init(vector: number): void;

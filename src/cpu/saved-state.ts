@@ -21,7 +21,10 @@ const KINDS: readonly InjectedEvent["kind"][] = ["external", "exception", "nmi"]
 const HAS_ERROR_CODE = 16;
 const HAS_CR2 = 32;
 
-/** Of the register file, from and to: general registers, control registers but for MSRs, debug registers, tables, what is pending. */
+/**
+ * Of the register file, from and to: general registers, control registers, debug registers, tables, what is pending. Of the MSRs only EFER: the
+ * table has all of them unchanged, but processors clear that one, so that code which knows nothing of it can turn paging on.
+ */
 const CLEARED_BY_INIT: readonly (readonly [from: number, to: number])[] = [
   [L.GPR, L.ZERO],
   [L.CPL, L.CPL + 4],

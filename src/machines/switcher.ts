@@ -73,7 +73,6 @@ export const switcherChart = setup({
     "canInjectNmi",
     "isHalted",
     "mustReset",
-    "answersLoaded",
     "wakesSibling",
     "concernsLoaded",
     "canInterruptLoaded",
@@ -203,21 +202,21 @@ export const switcherChart = setup({
         },
         io: {
           on: {
-            "io.data": { guard: "answersLoaded", target: "#switcher.switchingIn", actions: "answer" },
-            "io.done": { guard: "answersLoaded", target: "#switcher.switchingIn", actions: "answer" },
+            "io.data": { guard: "concernsLoaded", target: "#switcher.switchingIn", actions: "answer" },
+            "io.done": { guard: "concernsLoaded", target: "#switcher.switchingIn", actions: "answer" },
           },
         },
         acknowledging: {
           on: {
             "intr.vector": {
-              guard: "answersLoaded",
+              guard: "concernsLoaded",
               target: "#switcher.inGuest",
               actions: ["injectInterrupt", "enter"],
             },
           },
         },
         advancing: {
-          on: { "clock.advanced": { guard: "answersLoaded", target: "#switcher.switchingIn" } },
+          on: { "clock.advanced": { guard: "concernsLoaded", target: "#switcher.switchingIn" } },
         },
       },
     },

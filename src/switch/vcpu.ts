@@ -3,7 +3,7 @@ import { STATE_SIZE } from "../cpu/layout.ts";
 import type { HardwarePaging } from "../mmu/pager.ts";
 import { type ExitCounts, noExits } from "./exit-counts.ts";
 import { VcpuSet } from "./vcpu-set.ts";
-import type { TimeScale, VirtualTime } from "./virtual-time.ts";
+import type { TimeScale } from "./virtual-time.ts";
 
 /** An engine's `run` takes at most this many instructions. */
 const LARGEST_BURST = 2 ** 30;
@@ -39,7 +39,7 @@ export interface VcpuSettings {
 export class Vcpu {
   readonly index: number;
   readonly name: string;
-  /** All vcpus of its vm, and what they share. */
+  /** All vcpus of its vm, and what they share: time, alarms, limits, sleep. */
   readonly set: VcpuSet;
   /** Its place among them; the first one is the bootstrap processor. */
   readonly number: number;
@@ -98,38 +98,6 @@ export class Vcpu {
     return this.liveRetired === undefined ? this.savedRetired : this.liveRetired();
   }
 
-  /** Time and alarms are those of all vcpus of the vm; so are the limits, which count the instructions of all. */
-  get time(): VirtualTime {
-    return this.set.time;
-  }
-  get alarms(): AlarmSource {
-    return this.set.alarms;
-  }
-  get asleep(): boolean {
-    return this.set.asleep;
-  }
-  set asleep(asleep: boolean) {
-    this.set.asleep = asleep;
-  }
-  get fruitlessJumps(): number {
-    return this.set.fruitlessJumps;
-  }
-  set fruitlessJumps(count: number) {
-    this.set.fruitlessJumps = count;
-  }
-  get maxInstructions(): number {
-    return this.set.maxInstructions;
-  }
-  set maxInstructions(count: number) {
-    this.set.maxInstructions = count;
-  }
-  get pauseAt(): number {
-    return this.set.pauseAt;
-  }
-  set pauseAt(count: number) {
-    this.set.pauseAt = count;
-  }
-
   /** In HLT, with nothing there that ends it. */
   get idles(): boolean {
     return this.halted && !this.nmiPending && !this.resetPending && (this.deaf || !this.interruptPending);
@@ -148,8 +116,8 @@ export class Vcpu {
 
   /** An alarm is due. */
   get alarmDue(): boolean {
-    const next = this.alarms.next();
-    return next !== undefined && next <= this.time.nowNs();
+    const next = this.set.alarms.next();
+    return next !== undefined && next <= this.set.time.nowNs();
   }
 
   get limitReached(): boolean {
@@ -183,9 +151,9 @@ export class Vcpu {
     if (limit < budget) budget = limit;
     const pause = this.set.pauseAt - all;
     if (pause < budget) budget = pause;
-    const next = this.alarms.next();
+    const next = this.set.alarms.next();
     if (next !== undefined) {
-      const until = this.time.instructionsUntil(next);
+      const until = this.set.time.instructionsUntil(next);
       if (until < budget) budget = until;
     }
     return Math.min(budget, LARGEST_BURST);

@@ -33,7 +33,7 @@ export class WorldSwitch {
     processor.controls = vcpu.controls;
     Object.assign(processor.intercepts, vcpu.intercepts);
     const beside = vcpu.set.retired - vcpu.retired;
-    processor.timestampSource = (retired) => vcpu.time.timestamp(beside + retired);
+    processor.timestampSource = (retired) => vcpu.set.time.timestamp(beside + retired);
     processor.setHardwarePaging(vcpu.hardware);
     processor.flushTlbAll();
     vcpu.liveRetired = () => processor.retired;

@@ -81,7 +81,7 @@ export class Machine {
     this.processor = (options.processor ?? ((memory) => new Cpu(memory, options.cpu)))(this.memory);
     this.#worldSwitch = new WorldSwitch(this.processor);
     this.bus = new Bus<Message>({
-      now: () => this.#worldSwitch.latest?.time.nowNs() ?? 0,
+      now: () => this.#worldSwitch.latest?.set.time.nowNs() ?? 0,
       onFault: (fault) => this.#contain(fault),
       ...(options.busCapacity !== undefined && { capacity: options.busCapacity }),
     });
@@ -345,8 +345,8 @@ export class Machine {
     const { budget, until, maxInstructions } = options;
     if (budget !== undefined && !(Number.isSafeInteger(budget) && budget > 0))
       throw new SettingError(`a budget is a whole number of instructions above 0, not ${budget}`);
-    vm.vcpu.pauseAt = budget === undefined ? Number.POSITIVE_INFINITY : vm.vcpu.set.retired + budget;
-    if (maxInstructions !== undefined) vm.vcpu.maxInstructions = maxInstructions;
+    vm.vcpu.set.pauseAt = budget === undefined ? Number.POSITIVE_INFINITY : vm.vcpu.set.retired + budget;
+    if (maxInstructions !== undefined) vm.vcpu.set.maxInstructions = maxInstructions;
     return { vm, until };
   }
 

@@ -102,11 +102,15 @@ export function buildPlant(parts: PlantParts): Plant {
   const active = () => set.active ?? vcpu;
   const addresses = addressesOf(vcpu.name);
   const lines = parts.apic ? [addresses.pic, addresses.ioapic] : [addresses.pic];
-  const wiring = { addresses, vcpu: vcpu.index, time: vcpu.time, lines };
+  const wiring = { addresses, time: set.time, lines };
   const mmio = new MmioRoutes(addresses.ports);
   // Before the devices, which may arm alarms and drive lines while they are made.
   addVirtualClock(stage, { ...wiring, wheel });
-  const pic = addInterruptController(stage, { ...wiring, pin: parts.apic ? addresses.apic : SWITCHER });
+  const pic = addInterruptController(stage, {
+    addresses,
+    vcpu: vcpu.index,
+    pin: parts.apic ? addresses.apic : SWITCHER,
+  });
   const apics = parts.apic ? addApics(stage, wiring, vcpus, mmio) : {};
   const kvm = isKvm(pager);
   addMmu(stage, {

@@ -92,7 +92,7 @@ export class RunLoop {
       if (this.#stopRequested) return "stopped";
       if (!vcpu.ready) return "paused";
       if (vcpu.pauseReached) return "budget";
-      if (vcpu.asleep || this.#cpu.duty === "none") return "waiting";
+      if (vcpu.set.asleep || this.#cpu.duty === "none") return "waiting";
       if (pace !== undefined && this.#cpu.duty === "idle" && pace.mustNap()) return undefined;
       this.#bus.post(MACHINE, CPU, RUN);
       if (!endless && performance.now() >= deadline) {
@@ -109,7 +109,7 @@ export class RunLoop {
 
   #finish(vm: Vm): void {
     this.busy = false;
-    vm.vcpu.pauseAt = Number.POSITIVE_INFINITY;
+    vm.vcpu.set.pauseAt = Number.POSITIVE_INFINITY;
     vm.output.flush();
   }
 
@@ -120,7 +120,7 @@ export class RunLoop {
       ...(reason !== undefined && { reason }),
       ...(exitCode !== undefined && { exitCode }),
       instructions: vm.vcpu.set.retired,
-      virtualNs: vm.vcpu.time.nowNs(),
+      virtualNs: vm.vcpu.set.time.nowNs(),
     };
   }
 }
@@ -151,12 +151,12 @@ class Pace {
 
   constructor(vm: Vm) {
     this.#vm = vm;
-    this.#startNs = vm.vcpu.time.nowNs();
+    this.#startNs = vm.vcpu.set.time.nowNs();
   }
 
   /** The guest idles: would its next alarm come before its time? */
   mustNap(): boolean {
-    const next = this.#vm.vcpu.alarms.next();
+    const next = this.#vm.vcpu.set.alarms.next();
     this.napMs = next === undefined ? 0 : (next - this.#startNs) / 1e6 - (performance.now() - this.#startMs);
     return this.napMs > 0;
   }

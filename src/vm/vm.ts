@@ -108,7 +108,7 @@ export class Vm extends EventEmitter<VmEvents> {
     if (this.#end !== undefined) return this.#end.status;
     if (!this.#started) return "created";
     if (!this.vcpu.ready) return "paused";
-    return this.vcpu.asleep ? "waiting" : "running";
+    return this.vcpu.set.asleep ? "waiting" : "running";
   }
 
   /** Why it has ended, in words. */
@@ -174,7 +174,7 @@ export class Vm extends EventEmitter<VmEvents> {
   stats(): VmStats {
     return {
       instructions: this.vcpu.set.retired,
-      virtualNs: this.vcpu.time.nowNs(),
+      virtualNs: this.vcpu.set.time.nowNs(),
       exits: totalExits(this.vcpus.map(({ exits }) => exits)),
       vcpus: this.vcpus.map(({ retired, exits }) => ({ instructions: retired, exits: { ...exits } })),
       pagerFrames: this.#released ? 0 : this.#pager.framesHeld,

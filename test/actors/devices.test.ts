@@ -37,7 +37,7 @@ function bench(...real: (keyof typeof addresses)[]) {
     bus,
     time,
     post,
-    parts: { addresses, vcpu: 3, time },
+    parts: { addresses, time },
     pass: (ns: number) => (retired += ns),
   };
 }
@@ -46,7 +46,7 @@ describe("the uart actor", () => {
   it("sends what the guest writes to its vm, and answers the Switcher", () => {
     const { stage, bus, post, parts } = bench("uart");
     addUart(stage, parts);
-    post("uart:g", { type: "io.write", port: 0x3f8, size: 1, value: 65 });
+    post("uart:g", { type: "io.write", vcpu: 3, port: 0x3f8, size: 1, value: 65 });
     bus.expectMessages([
       { type: "io.write", to: "uart:g" },
       { type: "console.output", from: "uart:g", to: "vm:g", with: { byte: 65 } },
@@ -57,12 +57,12 @@ describe("the uart actor", () => {
   it("asserts line 4 for input when the guest has enabled that, and drops it when the byte is read", () => {
     const { stage, bus, post, parts } = bench("uart");
     addUart(stage, parts);
-    post("uart:g", { type: "io.write", port: 0x3fc, size: 1, value: 0x08 });
-    post("uart:g", { type: "io.write", port: 0x3f9, size: 1, value: 0x01 });
+    post("uart:g", { type: "io.write", vcpu: 3, port: 0x3fc, size: 1, value: 0x08 });
+    post("uart:g", { type: "io.write", vcpu: 3, port: 0x3f9, size: 1, value: 0x01 });
     bus.forget();
     post("uart:g", { type: "console.input", bytes: Uint8Array.of(120) });
     bus.expectMessages([{ type: "console.input" }, { type: "irq.assert", to: "pic:g", with: { line: 4 } }]);
-    post("uart:g", { type: "io.read", port: 0x3f8, size: 1 });
+    post("uart:g", { type: "io.read", vcpu: 3, port: 0x3f8, size: 1 });
     bus.expectMessages([
       { type: "io.read" },
       { type: "irq.deassert", to: "pic:g", with: { line: 4 } },
@@ -73,9 +73,9 @@ describe("the uart actor", () => {
   it("asks the clock for its time-out, and asserts when it comes", () => {
     const { stage, bus, post, parts } = bench("uart");
     addUart(stage, parts);
-    post("uart:g", { type: "io.write", port: 0x3fa, size: 1, value: 0xc1 });
-    post("uart:g", { type: "io.write", port: 0x3fc, size: 1, value: 0x08 });
-    post("uart:g", { type: "io.write", port: 0x3f9, size: 1, value: 0x01 });
+    post("uart:g", { type: "io.write", vcpu: 3, port: 0x3fa, size: 1, value: 0xc1 });
+    post("uart:g", { type: "io.write", vcpu: 3, port: 0x3fc, size: 1, value: 0x08 });
+    post("uart:g", { type: "io.write", vcpu: 3, port: 0x3f9, size: 1, value: 0x01 });
     bus.forget();
     post("uart:g", { type: "console.input", bytes: Uint8Array.of(1) });
     bus.expectMessages([
@@ -96,7 +96,7 @@ describe("the timer actor", () => {
       [0x40, 0xe8],
       [0x40, 0x03],
     ] as const)
-      post("timer:g", { type: "io.write", port, size: 1, value });
+      post("timer:g", { type: "io.write", vcpu: 3, port, size: 1, value });
     const lines = () =>
       bus.envelopes.map(({ message }) => message.type).filter((type) => type.startsWith("irq."));
     let now = 0;
@@ -125,9 +125,9 @@ describe("the timer actor", () => {
   it("answers port 0x61 too", () => {
     const { stage, bus, post, parts } = bench("timer");
     addTimer(stage, parts);
-    post("timer:g", { type: "io.write", port: 0x61, size: 1, value: 0x01 });
+    post("timer:g", { type: "io.write", vcpu: 3, port: 0x61, size: 1, value: 0x01 });
     bus.forget();
-    post("timer:g", { type: "io.read", port: 0x61, size: 1 });
+    post("timer:g", { type: "io.read", vcpu: 3, port: 0x61, size: 1 });
     bus.expectMessages([
       { type: "io.read" },
       { type: "io.data", with: { value: (value) => (value & 0x0f) === 1 } },
@@ -139,17 +139,17 @@ describe("the rtc actor", () => {
   it("shows the time that it was given", () => {
     const { stage, bus, post, parts } = bench("rtc");
     addRtc(stage, { ...parts, memoryBytes: 4 << 20, epochSeconds: Date.UTC(2031, 4, 6, 7, 8, 9) / 1000 });
-    post("rtc:g", { type: "io.write", port: 0x70, size: 1, value: 0 });
+    post("rtc:g", { type: "io.write", vcpu: 3, port: 0x70, size: 1, value: 0 });
     bus.forget();
-    post("rtc:g", { type: "io.read", port: 0x71, size: 1 });
+    post("rtc:g", { type: "io.read", vcpu: 3, port: 0x71, size: 1 });
     bus.expectMessages([{ type: "io.read" }, { type: "io.data", to: SWITCHER, with: { value: 0x09 } }]);
   });
 
   it("arms an alarm once an interrupt is enabled, and drives line 8", () => {
     const { stage, bus, post, parts, pass } = bench("rtc");
     addRtc(stage, { ...parts, memoryBytes: 4 << 20 });
-    post("rtc:g", { type: "io.write", port: 0x70, size: 1, value: 0x0b });
-    post("rtc:g", { type: "io.write", port: 0x71, size: 1, value: 0x12 });
+    post("rtc:g", { type: "io.write", vcpu: 3, port: 0x70, size: 1, value: 0x0b });
+    post("rtc:g", { type: "io.write", vcpu: 3, port: 0x71, size: 1, value: 0x12 });
     const arm = bus.envelopes.map(({ message }) => message).find(({ type }) => type === "clock.arm");
     if (arm?.type !== "clock.arm") throw new Error("no alarm was armed");
     pass(arm.atNs);
@@ -163,7 +163,7 @@ describe("the keyboard controller actor", () => {
   it("tells its vm when the guest pulls the reset line, and still answers", () => {
     const { stage, bus, post, parts } = bench("kbd");
     addKeyboardController(stage, { ...parts, hasKeyboard: false });
-    post("kbd:g", { type: "io.write", port: 0x64, size: 1, value: 0xfe });
+    post("kbd:g", { type: "io.write", vcpu: 3, port: 0x64, size: 1, value: 0xfe });
     bus.expectMessages([
       { type: "io.write" },
       { type: "vm.reset", to: "vm:g", with: { by: "the keyboard controller" } },
@@ -181,7 +181,7 @@ describe("the ports actor", () => {
       vga: false,
       functions: new Map(),
     });
-    post("ports:g", { type: "io.read", port: 0x300, size: 2 });
+    post("ports:g", { type: "io.read", vcpu: 3, port: 0x300, size: 2 });
     post("ports:g", { type: "mmio.read", gpa: 0xc0000 as Gpa, size: 4 });
     post("ports:g", { type: "mmio.write", gpa: 0xc0000 as Gpa, size: 4, value: 1 });
     bus.expectMessages([
@@ -198,7 +198,7 @@ describe("the ports actor", () => {
   it("takes a reset through 0xCF9 to its vm", () => {
     const { stage, bus, post, parts } = bench("ports");
     addPorts(stage, { ...parts, memoryBytes: 1 << 20, vga: false, functions: new Map() });
-    post("ports:g", { type: "io.write", port: 0xcf9, size: 1, value: 0x06 });
+    post("ports:g", { type: "io.write", vcpu: 3, port: 0xcf9, size: 1, value: 0x06 });
     bus.expectMessages([
       { type: "io.write" },
       { type: "vm.reset", to: "vm:g", with: { by: "port 0xcf9" } },
@@ -210,9 +210,9 @@ describe("the ports actor", () => {
 describe("the interrupt controller actor", () => {
   function controller() {
     const made = bench("pic");
-    const pic = addInterruptController(made.stage, made.parts);
+    const pic = addInterruptController(made.stage, { ...made.parts, vcpu: 3 });
     const out = (port: number, value: number) =>
-      made.post("pic:g", { type: "io.write", port, size: 1, value });
+      made.post("pic:g", { type: "io.write", vcpu: 3, port, size: 1, value });
     for (const [port, value] of [
       [0x20, 0x11],
       [0x21, 0x20],
@@ -229,7 +229,7 @@ describe("the interrupt controller actor", () => {
     const { bus, post, out, pic } = controller();
     post("pic:g", { type: "irq.assert", line: 4 });
     bus.expectMessages([{ type: "irq.assert" }, { type: "intr.request", to: SWITCHER, with: { vcpu: 3 } }]);
-    post("pic:g", { type: "intr.acknowledge" });
+    post("pic:g", { type: "intr.acknowledge", vcpu: 3 });
     bus.expectMessages([
       { type: "intr.acknowledge" },
       { type: "intr.vector", to: SWITCHER, with: { vector: 0x24, spurious: false } },
@@ -253,7 +253,7 @@ describe("the interrupt controller actor", () => {
       { type: "io.done" },
       { type: "intr.withdraw", to: SWITCHER, with: { vcpu: 3 } },
     ]);
-    post("pic:g", { type: "intr.acknowledge" });
+    post("pic:g", { type: "intr.acknowledge", vcpu: 3 });
     bus.expectMessages([
       { type: "intr.acknowledge" },
       { type: "intr.vector", with: { vector: 0x27, spurious: true } },
@@ -263,7 +263,7 @@ describe("the interrupt controller actor", () => {
   it("requests once for two lines, and again when the first is acknowledged and a higher one waits", () => {
     const { bus, post } = controller();
     post("pic:g", { type: "irq.assert", line: 4 });
-    post("pic:g", { type: "intr.acknowledge" });
+    post("pic:g", { type: "intr.acknowledge", vcpu: 3 });
     bus.forget();
     post("pic:g", { type: "irq.assert", line: 1 });
     bus.expectMessages([{ type: "irq.assert" }, { type: "intr.request" }]);
@@ -287,7 +287,7 @@ describe("the clock actor", () => {
     arm("later", 900);
     pass(500);
     bus.forget();
-    post("clock:g", { type: "clock.advance", nowNs: 500 });
+    post("clock:g", { type: "clock.advance", vcpu: 3, nowNs: 500 });
     bus.expectMessages([
       { type: "clock.advance" },
       { type: "clock.alarm", to: "timer:g", with: { id: "soon", nowNs: 500 } },
@@ -300,7 +300,7 @@ describe("the clock actor", () => {
     const { bus, post, arm, time } = clock();
     arm("soon", 1000);
     bus.forget();
-    post("clock:g", { type: "clock.idle", nowNs: 0 });
+    post("clock:g", { type: "clock.idle", vcpu: 3, nowNs: 0 });
     bus.expectMessages([
       { type: "clock.idle" },
       { type: "clock.alarm", with: { id: "soon", nowNs: 1000 } },
@@ -314,7 +314,7 @@ describe("the clock actor", () => {
     arm("soon", 1000);
     post("clock:g", { type: "clock.cancel", device: "timer:g", id: "soon" });
     bus.forget();
-    post("clock:g", { type: "clock.idle", nowNs: 0 });
+    post("clock:g", { type: "clock.idle", vcpu: 3, nowNs: 0 });
     bus.expectMessages([{ type: "clock.idle" }, { type: "clock.none", to: CPU, with: { vcpu: 3 } }]);
   });
 });

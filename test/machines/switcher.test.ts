@@ -92,7 +92,7 @@ describe.each(BOTH_WAYS)("the Switcher chart, %s", (_, interpreted) => {
 
   it("acknowledges an interrupt between two instructions, then injects it", () => {
     const switcher = inGuest(interpreted);
-    switcher.holds.add("canInterrupt").add("answersLoaded");
+    switcher.holds.add("canInterrupt");
     expect(switcher.send("cpu.exit")).toEqual(["left", "acknowledge"]);
     expect(switcher.state).toEqual({ dispatching: "acknowledging" });
     expect(switcher.send("intr.vector")).toEqual(["injectInterrupt", "enter"]);

@@ -57,9 +57,9 @@ describe("the budget of a burst", () => {
     const one = vcpu(0, 770);
     one.sliceEnd = 1000;
     expect(one.burstBudget()).toBe(77);
-    one.maxInstructions = 50;
+    one.set.maxInstructions = 50;
     expect(one.burstBudget()).toBe(50);
-    one.pauseAt = 20;
+    one.set.pauseAt = 20;
     expect(one.burstBudget()).toBe(20);
     one.sliceEnd = 10;
     expect(one.burstBudget()).toBe(10);
@@ -94,12 +94,12 @@ describe("the run queue", () => {
     const queue = new RunQueue(100);
     const all = [vcpu(0), vcpu(1), vcpu(2), vcpu(3)] as const;
     for (const one of all) queue.add(one);
-    all[0].asleep = true;
+    all[0].set.asleep = true;
     all[1].stopped = true;
     all[2].ready = false;
     expect([queue.choose(), queue.choose()]).toEqual([all[3], all[3]]);
     expect(queue.othersRunnable(all[3])).toBe(false);
-    all[0].asleep = false;
+    all[0].set.asleep = false;
     expect(queue.othersRunnable(all[3])).toBe(true);
   });
 

@@ -25,6 +25,7 @@ export interface ClockAlarm {
 /** Switcher → VirtualClock: virtual time has passed; ring what is due. Answered by `clock.advanced`. */
 export interface ClockAdvance {
   readonly type: "clock.advance";
+  readonly vcpu: number;
   readonly nowNs: number;
 }
 
@@ -37,6 +38,7 @@ export interface ClockAdvanced {
 /** Cpu → VirtualClock: the vcpu is halted and nothing is in flight: go to the next alarm. Answered by `clock.jumped` or `clock.none`. */
 export interface ClockIdle {
   readonly type: "clock.idle";
+  readonly vcpu: number;
   readonly nowNs: number;
 }
 

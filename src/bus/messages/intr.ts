@@ -13,6 +13,7 @@ export interface IntrWithdraw {
 /** Switcher → InterruptController, or → local APIC, which passes it on when it is not for itself: the INTA cycle; the guest takes an interrupt now. Answered by `intr.vector`. */
 export interface IntrAcknowledge {
   readonly type: "intr.acknowledge";
+  readonly vcpu: number;
 }
 
 /** InterruptController → Switcher: the vector to deliver. */

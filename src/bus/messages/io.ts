@@ -1,6 +1,8 @@
 /** Switcher → the device behind the port. Answered by `io.data`. */
 export interface IoRead {
   readonly type: "io.read";
+  /** The processor that executes the instruction, and that the answer is for. */
+  readonly vcpu: number;
   readonly port: number;
   /** 1, 2 or 4 bytes. */
   readonly size: number;
@@ -9,6 +11,8 @@ export interface IoRead {
 /** Switcher → the device behind the port. Answered by `io.done`. */
 export interface IoWrite {
   readonly type: "io.write";
+  /** The processor that executes the instruction, and that the answer is for. */
+  readonly vcpu: number;
   readonly port: number;
   readonly size: number;
   /** Zero-extended. */
