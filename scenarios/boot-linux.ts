@@ -6,8 +6,7 @@
 import { POWERED_OFF } from "../src/devices/acpi-pm.ts";
 import { DONE_MARK, READY_MARK } from "../src/guest/initramfs/init-script.ts";
 import type { RunResult } from "../src/vm/options.ts";
-import type { Vm } from "../src/vm/vm.ts";
-import { type BootOutcome, bootReport, runBoot } from "./support/boot.ts";
+import { type BootOutcome, bootReport, runBoot, tellEnd } from "./support/boot.ts";
 import { DISK_FLAGS, disksOf } from "./support/disks.ts";
 import {
   type CommonSettings,
@@ -55,11 +54,6 @@ const DONE_PATTERN = new RegExp(`${DONE_MARK} rc=0`);
 
 /** How an interactive session without --until may end and still be a success. */
 const ENDED_WELL: readonly RunResult["status"][] = ["stopped", "halted", "reset"];
-const END_WORDS: Partial<Record<RunResult["status"], string>> = {
-  stopped: "left by the user",
-  budget: "--max-instructions is reached",
-  waiting: "the guest waits for input",
-};
 
 const COMMAND = {
   name: "scenarios/boot-linux.ts",
@@ -116,20 +110,9 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   const ended = until === undefined && ENDED_WELL.includes(result.status);
   const ok = audits.violations === 0 && (reached || ended || switchedOff);
   if (showsConsole && !vm.console.text.endsWith("\n")) process.stdout.write("\n");
-  process.stderr.write(`boot-linux: ${ok ? "" : "NOT OK: "}${summary(vm, outcome)}\n`);
-  for (const { rule, detail } of audits.examples) process.stderr.write(`boot-linux: ${rule}: ${detail}\n`);
+  tellEnd("boot-linux", vm, ok, outcome);
   if (common.json) printJson(bootReport(vm, ok, outcome));
   return ok ? 0 : 1;
-}
-
-function summary(vm: Vm, { result, reached, audits, wallMs }: BootOutcome): string {
-  const { instructions, status, reason } = result;
-  const end = reached ? "reached" : (reason ?? END_WORDS[status] ?? status);
-  const mips = instructions / 1000 / wallMs;
-  return (
-    `${end}; ${(instructions / 1e6).toFixed(1)} M instructions in ${(wallMs / 1000).toFixed(1)} s (${mips.toFixed(0)} MIPS), ` +
-    `${vm.machine.bus.lastSeq} messages, ${audits.runs} audits with ${audits.violations} violations`
-  );
 }
 
 function isInteractive(common: CommonSettings, flags: Flags): boolean {

@@ -4,9 +4,7 @@
  *     npx tsx scenarios/run-guest.ts --multiboot kernel.elf --exit-on debug-exit --json
  */
 import type { VmEnd } from "../src/bus/messages/index.ts";
-import type { RunResult } from "../src/vm/options.ts";
-import type { Vm } from "../src/vm/vm.ts";
-import { type BootOutcome, bootReport, runBoot } from "./support/boot.ts";
+import { type BootOutcome, bootReport, runBoot, tellEnd } from "./support/boot.ts";
 import { DISK_FLAGS, disksOf } from "./support/disks.ts";
 import {
   type CommonSettings,
@@ -28,6 +26,7 @@ import { Terminal } from "./support/terminal.ts";
 const ENDS = { "debug-exit": "exited", halt: "halted", shutdown: "shutdown", reset: "reset" } as const;
 const END_NAMES = Object.keys(ENDS) as (keyof typeof ENDS)[];
 const TAIL_CHARACTERS = 4096;
+const DEFAULT_AUDIT_EXITS = 1000;
 
 const FLAGS = {
   ...IMAGE_FLAGS,
@@ -37,7 +36,7 @@ const FLAGS = {
     type: "string",
     value: "END",
     multiple: true,
-    help: `how the guest is meant to end, may be given several times: ${END_NAMES.join(", ")} (default, without --until: debug-exit and halt)`,
+    help: `how the guest is meant to end, may be given several times: ${END_NAMES.join(", ")} (default, without --until: debug-exit, and halt unless it is a BIOS, which halts when it gives up)`,
   },
   "exit-code": {
     type: "string",
@@ -52,7 +51,7 @@ const FLAGS = {
   "audit-exits": {
     type: "string",
     value: "N",
-    help: "exits between two audits of the pager (default: one audit, at the end)",
+    help: `exits between two audits of the pager (default: ${DEFAULT_AUDIT_EXITS}); one more at the end if the guest is still there`,
   },
 } as const satisfies FlagSpecs;
 
@@ -75,7 +74,7 @@ interface Goal {
 
 async function main(common: CommonSettings, flags: Flags): Promise<number> {
   const goal = goalOf(flags);
-  const auditExits = flags["audit-exits"] === undefined ? 0 : countOf("audit-exits", flags["audit-exits"]);
+  const auditExits = countOf("audit-exits", flags["audit-exits"] ?? String(DEFAULT_AUDIT_EXITS));
   const { boot, roms } = imageGuest(flags, common.memoryMiB);
   const disks = disksOf(flags.disk);
   const machine = scenarioMachine(common);
@@ -107,7 +106,7 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   if (showsConsole && text !== "" && !text.endsWith("\n")) process.stdout.write("\n");
   if (flags.screen === true && !common.json) process.stdout.write(`${(vm.screen ?? []).join("\n")}\n`);
   const ok = isReached(goal, outcome);
-  process.stderr.write(`run-guest: ${ok ? "" : "NOT OK: "}${summary(vm, outcome)}\n`);
+  tellEnd("run-guest", vm, ok, outcome);
   if (common.json)
     printJson({
       ...bootReport(vm, ok, outcome),
@@ -119,10 +118,16 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   return ok ? 0 : 1;
 }
 
+/** A BIOS that halts has found nothing to run. */
+function defaultEnds(flags: Flags): readonly (typeof END_NAMES)[number][] {
+  const isBios = flags.multiboot === undefined && flags.flat === undefined;
+  return isBios ? ["debug-exit"] : ["debug-exit", "halt"];
+}
+
 function goalOf(flags: Flags): Goal {
   const until = flags.until === undefined ? undefined : patternOf("until", flags.until);
   const named = flags["exit-on"]?.map((name) => oneOf("exit-on", name, END_NAMES));
-  const ends = named ?? (until === undefined ? (["debug-exit", "halt"] as const) : []);
+  const ends = named ?? (until === undefined ? defaultEnds(flags) : []);
   const code = flags["exit-code"];
   if (code !== undefined && !(/^\d+$/.test(code) && Number(code) <= 255))
     throw new UsageError(`--exit-code takes a number from 0 to 255, not "${code}"`);
@@ -138,21 +143,6 @@ function isReached(goal: Goal, { reached, audits, result }: BootOutcome): boolea
   if (reached) return true;
   if (!goal.ends.includes(result.status as VmEnd)) return false;
   return result.status !== "exited" || goal.exitCode === undefined || result.exitCode === goal.exitCode;
-}
-
-const END_WORDS: Partial<Record<RunResult["status"], string>> = {
-  stopped: "left by the user",
-  budget: "--max-instructions is reached",
-  waiting: "the guest waits for input",
-};
-
-function summary(vm: Vm, { result, reached, audits, wallMs }: BootOutcome): string {
-  const { instructions, status, reason } = result;
-  const end = reached ? "reached" : (reason ?? END_WORDS[status] ?? status);
-  return (
-    `${end}; ${(instructions / 1e6).toFixed(1)} M instructions in ${(wallMs / 1000).toFixed(1)} s, ` +
-    `${vm.machine.bus.lastSeq} messages, ${audits.runs} audits with ${audits.violations} violations`
-  );
 }
 
 await runScenario(COMMAND, ({ common, own }) => main(common, own));

@@ -89,3 +89,23 @@ export function bootReport(vm: Vm, ok: boolean, outcome: BootOutcome): BootRepor
     memoryHash: vm.reason === undefined ? vm.memoryHash() : null,
   };
 }
+
+const END_WORDS: Partial<Record<RunResult["status"], string>> = {
+  stopped: "left by the user",
+  budget: "--max-instructions is reached",
+  waiting: "the guest waits for input",
+};
+
+/** Tells a person how the run ended: one line, and one for each example of a violation. */
+export function tellEnd(scenario: string, vm: Vm, ok: boolean, outcome: BootOutcome): void {
+  const { reached, audits, wallMs } = outcome;
+  const { instructions, status, reason } = outcome.result;
+  const end = reached ? "reached" : (reason ?? END_WORDS[status] ?? status);
+  const mips = instructions / 1000 / wallMs;
+  process.stderr.write(
+    `${scenario}: ${ok ? "" : "NOT OK: "}${end}; ` +
+      `${(instructions / 1e6).toFixed(1)} M instructions in ${(wallMs / 1000).toFixed(1)} s (${mips.toFixed(0)} MIPS), ` +
+      `${vm.machine.bus.lastSeq} messages, ${audits.runs} audits with ${audits.violations} violations\n`,
+  );
+  for (const { rule, detail } of audits.examples) process.stderr.write(`${scenario}: ${rule}: ${detail}\n`);
+}
