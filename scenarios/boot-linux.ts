@@ -7,7 +7,7 @@ import { POWERED_OFF } from "../src/devices/acpi-pm.ts";
 import { DONE_MARK, READY_MARK } from "../src/guest/initramfs/init-script.ts";
 import type { RunResult } from "../src/vm/options.ts";
 import { type BootOutcome, bootReport, runBoot, tellEnd } from "./support/boot.ts";
-import { DISK_FLAGS, disksOf } from "./support/disks.ts";
+import { DISK_FLAGS, drivesOf, modulesFor } from "./support/disks.ts";
 import {
   type CommonSettings,
   countOf,
@@ -68,8 +68,12 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   const auditExits = flags["audit-exits"];
   const every = auditExits === undefined ? DEFAULT_AUDIT_EXITS : countOf("audit-exits", auditExits);
   const ownPattern = flags.until === undefined ? undefined : patternOf("until", flags.until);
-  const disks = disksOf(flags.disk);
-  const guest = await linuxGuest(flags, { keepShell: interactive, disks: disks.length > 0 });
+  const drives = drivesOf(flags);
+  const guest = await linuxGuest(flags, {
+    keepShell: interactive,
+    modules: modulesFor(drives),
+    ...(drives.virtioConsole && { terminal: "hvc0" }),
+  });
   const until = ownPattern ?? (interactive ? undefined : guest.hasScript ? DONE_PATTERN : READY_PATTERN);
 
   const machine = scenarioMachine(common, 1, { cpu: guest.cpu });
@@ -78,7 +82,7 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
     name: "linux",
     ...vmSettings(common),
     boot: guest.boot,
-    disks,
+    ...drives,
     ...(flags["wall-clock"] && { rtcEpochSeconds: Math.floor(Date.now() / 1000) }),
   });
   const progress = new ProgressLine(vm);

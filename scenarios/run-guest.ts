@@ -5,7 +5,7 @@
  */
 import type { VmEnd } from "../src/bus/messages/index.ts";
 import { type BootOutcome, bootReport, runBoot, tellEnd } from "./support/boot.ts";
-import { DISK_FLAGS, disksOf } from "./support/disks.ts";
+import { DISK_FLAGS, drivesOf } from "./support/disks.ts";
 import {
   type CommonSettings,
   countOf,
@@ -76,10 +76,10 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   const goal = goalOf(flags);
   const auditExits = countOf("audit-exits", flags["audit-exits"] ?? String(DEFAULT_AUDIT_EXITS));
   const { boot, roms } = imageGuest(flags, common.memoryMiB);
-  const disks = disksOf(flags.disk);
+  const drives = drivesOf(flags);
   const machine = scenarioMachine(common);
   const inspector = await inspect(machine, common);
-  const vm = machine.createVm({ name: "guest", ...vmSettings(common), boot, roms, disks, vga: true });
+  const vm = machine.createVm({ name: "guest", ...vmSettings(common), boot, roms, ...drives, vga: true });
   const progress = new ProgressLine(vm);
   const show = (text: string | Uint8Array): void => {
     progress.clear();

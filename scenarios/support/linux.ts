@@ -4,7 +4,7 @@ import type { CpuModel } from "../../src/cpu/system/cpu-models.ts";
 import { bootLinux, bootMultiboot, type GuestBoot } from "../../src/guest/boots.ts";
 import { unpackedDirectory } from "../../src/guest/debian/cache.ts";
 import { DEBIAN_FLAVOURS, type DebianGuest, fetchDebianGuest } from "../../src/guest/debian/fetch.ts";
-import { DISK_MODULES, debianModules } from "../../src/guest/debian/modules.ts";
+import { debianModules } from "../../src/guest/debian/modules.ts";
 import { isElf, parseElf32 } from "../../src/guest/elf.ts";
 import { readImageFile } from "../../src/guest/files.ts";
 import { buildInitramfs } from "../../src/guest/initramfs/initramfs.ts";
@@ -46,6 +46,15 @@ export const LINUX_FLAGS = {
 
 export type LinuxFlags = FlagValues<typeof LINUX_FLAGS>;
 
+export interface LinuxOptions {
+  /** After the script a shell instead of power-off. */
+  readonly keepShell: boolean;
+  /** Modules of Debian's kernel that init loads, in this order. */
+  readonly modules?: readonly string[];
+  /** A device in /dev for the shell, instead of the console. */
+  readonly terminal?: string;
+}
+
 export interface LinuxGuest {
   readonly boot: GuestBoot;
   /** The processor that shows most of what the kernel can do, unless another is asked for. */
@@ -54,13 +63,11 @@ export interface LinuxGuest {
 }
 
 /**
- * Reads, fetches and builds what the flags ask for. `keepShell`: after the script a shell on the console instead of power-off.
+ * Reads, fetches and builds what the flags ask for.
  * @throws UsageError, GuestImageError, GuestFetchError
  */
-export async function linuxGuest(
-  flags: LinuxFlags,
-  options: { keepShell: boolean; disks?: boolean },
-): Promise<LinuxGuest> {
+export async function linuxGuest(flags: LinuxFlags, options: LinuxOptions): Promise<LinuxGuest> {
+  const { keepShell, modules = [], terminal } = options;
   const commandLine = flags.append ?? DEFAULT_COMMAND_LINE;
   const unpack = unpackOf(flags.unpack);
   const flavour = flags.guest === undefined ? "686" : oneOf("guest", flags.guest, DEBIAN_FLAVOURS);
@@ -85,14 +92,15 @@ export async function linuxGuest(
       buildInitramfs({
         busybox: readImageFile(debian.busyboxPath, "busybox"),
         ...(script !== undefined && { script }),
-        after: script === undefined || options.keepShell ? "shell" : "poweroff",
-        ...(options.disks === true && { modules: await debianModules(debian, DISK_MODULES) }),
+        after: script === undefined || keepShell ? "shell" : "poweroff",
+        ...(terminal !== undefined && { terminal }),
+        ...(modules.length > 0 && { modules: await debianModules(debian, modules) }),
       }));
   const hasScript = script !== undefined;
   if (multiboot) {
     parseElf32(kernel, "kernel");
-    const modules = initrd === undefined ? [] : [{ bytes: initrd, text: "initrd" }];
-    return { boot: bootMultiboot({ kernel, commandLine, modules }), cpu, hasScript };
+    const loaded = initrd === undefined ? [] : [{ bytes: initrd, text: "initrd" }];
+    return { boot: bootMultiboot({ kernel, commandLine, modules: loaded }), cpu, hasScript };
   }
   return {
     boot: bootLinux({

@@ -164,10 +164,11 @@ export class Machine {
       const views = vcpus.map((vcpu) => pagingView(vcpu, this.processor.state, this.processor.features));
       const paging = activePagingView(set, views);
       const { frames } = this;
+      const kvm = { ...(hasVirtio(options) && { strictDma: true }), ...options.kvm };
       // kvm has one shadow for all, which is told whose turn it is; the others are TLBs in software, one a processor.
       const shared = pagerName === "kvm" || cpus === 1;
       const make = (context: Pick<PagerContext, "paging" | "tlb" | "number">) =>
-        createPager(pagerName, { ...context, memory, frames }, { ...options.kvm, listener: facts });
+        createPager(pagerName, { ...context, memory, frames }, { ...kvm, listener: facts });
       if (shared) pagers.push(make({ paging, tlb: this.#tlbOf(() => set.active ?? (vcpus[0] as Vcpu)) }));
       else
         for (const vcpu of vcpus)
@@ -246,6 +247,7 @@ export class Machine {
         rtcEpochSeconds: options.rtcEpochSeconds,
         keyboard: options.keyboard ?? false,
         disks: options.disks ?? [],
+        virtio: { disks: options.virtioDisks ?? [], console: options.virtioConsole ?? false },
         vga: options.vga ?? false,
         apic: options.apic ?? false,
       });
@@ -386,6 +388,10 @@ export class Machine {
 /** A BIOS of the embedder's own brings its own tables. */
 const coversFirmware = (roms: readonly RomImage[]): boolean =>
   roms.some(({ gpa, bytes }) => gpa < LEGACY_HOLE_END && gpa + bytes.length > FIRMWARE_BASE);
+
+/** There are bus masters, which write memory without the guest's stores. */
+const hasVirtio = ({ virtioDisks = [], virtioConsole = false }: VmOptions): boolean =>
+  virtioDisks.length > 0 || virtioConsole;
 
 interface Made {
   readonly set: VcpuSet;

@@ -1,3 +1,4 @@
+import type { VirtioDisk } from "../actors/virtio.ts";
 import type { Processor } from "../cpu/processor.ts";
 import type { CpuState } from "../cpu/state.ts";
 import type { CpuModel } from "../cpu/system/cpu-models.ts";
@@ -49,6 +50,10 @@ export interface VmOptions {
   readonly roms?: readonly RomImage[];
   /** IDE disks: primary master and slave, secondary master and slave. With any of them there is a PCI bus with the controller. */
   readonly disks?: readonly (Disk | undefined)[];
+  /** Disks on virtio, on the PCI bus: /dev/vda and so on. */
+  readonly virtioDisks?: readonly VirtioDisk[];
+  /** A virtio console (hvc0) beside the serial port. What is typed goes to it while a driver drives it. Default: none. */
+  readonly virtioConsole?: boolean;
   /** There is a VGA adapter in text mode, with its memory at 0xb8000. Default: none. */
   readonly vga?: boolean;
   /**

@@ -1,6 +1,7 @@
 import { addressesOf, apicAddress, SWITCHER, type VmAddresses } from "../actors/addresses.ts";
 import { ApicBus } from "../actors/apic-bus.ts";
 import type { DeviceParts } from "../actors/device-ports.ts";
+import { GuestDma } from "../actors/guest-dma.ts";
 import { addIde } from "../actors/ide.ts";
 import { addInterruptController } from "../actors/interrupt-controller.ts";
 import { addIoApic } from "../actors/io-apic.ts";
@@ -18,6 +19,7 @@ import { addShadowManager } from "../actors/shadow-manager.ts";
 import type { Stage } from "../actors/stage.ts";
 import { addTimer } from "../actors/timer.ts";
 import { addUart } from "../actors/uart.ts";
+import { addVirtio, VIRTIO_SLOT, type VirtioDisk, type VirtioModels } from "../actors/virtio.ts";
 import { addVirtualClock } from "../actors/virtual-clock.ts";
 import { IO_APIC_BASE, IO_APIC_ID, LOCAL_APIC_BASE } from "../devices/apic-addresses.ts";
 import type { I8042 } from "../devices/i8042.ts";
@@ -48,6 +50,9 @@ import type { Vcpu } from "../switch/vcpu.ts";
 import type { VcpuSet } from "../switch/vcpu-set.ts";
 import { MOST_CPUS } from "../switch/vcpu-set.ts";
 
+const ELCR_PORT_OF_SLAVE = 0x4d1;
+const PCI_LINES_OF_SLAVE = 0x0c;
+
 /** The register models of one vm's devices, for looking at. */
 export interface DeviceModels extends PortsModels {
   readonly pic: PicPair;
@@ -62,6 +67,7 @@ export interface DeviceModels extends PortsModels {
   readonly kbd: I8042;
   /** The channels of the disk controller that have disks. */
   readonly ide: readonly IdeChannel[];
+  readonly virtio?: VirtioModels;
 }
 
 export interface PlantParts {
@@ -79,6 +85,7 @@ export interface PlantParts {
   readonly keyboard: boolean;
   /** Primary master and slave, secondary master and slave. */
   readonly disks: readonly (Disk | undefined)[];
+  readonly virtio: { readonly disks: readonly VirtioDisk[]; readonly console: boolean };
   /** A VGA adapter in text mode. */
   readonly vga: boolean;
   /** A local APIC and an I/O APIC. */
@@ -146,12 +153,13 @@ export function buildPlant(parts: PlantParts): Plant {
     const disks = parts.disks.slice(2 * index, 2 * index + 2);
     return disks.some((disk) => disk !== undefined) ? [addIde(stage, { ...wiring, index, disks })] : [];
   });
+  const virtio = addVirtioDevices(parts, wiring, pic);
   const ports = addPorts(stage, {
     ...wiring,
     memoryBytes: memory.sizeBytes,
     vga: parts.vga,
     cpus: vcpus.length,
-    functions: pciFunctions(channels.length > 0),
+    functions: pciFunctions(channels.length > 0, virtio),
   });
   const routes = new IoRoutes(
     new Map([
@@ -168,23 +176,50 @@ export function buildPlant(parts: PlantParts): Plant {
     ]),
     { actor: addresses.ports, device: ports.unassigned },
   );
+  virtio?.connect({ io: routes, mmio });
   return {
     addresses,
-    devices: { pic, ...apics, pit, port61, rtc, uart, kbd, ide: channels, ...ports },
+    devices: {
+      pic,
+      ...apics,
+      pit,
+      port61,
+      rtc,
+      uart,
+      kbd,
+      ide: channels,
+      ...(virtio && { virtio }),
+      ...ports,
+    },
     routes,
     mmio,
     interrupts: vcpus.map(({ number }) => (parts.apic ? apicAddress(addresses, number) : addresses.pic)),
   };
 }
 
-/** A PC without disks has no PCI bus here. */
-function pciFunctions(hasDisks: boolean): ReadonlyMap<number, PciFunction> {
-  if (!hasDisks) return new Map();
-  return new Map([
+/** Without disks and virtio there is no PCI bus. */
+function pciFunctions(hasDisks: boolean, virtio: VirtioModels | undefined): ReadonlyMap<number, PciFunction> {
+  if (!hasDisks && virtio === undefined) return new Map();
+  const functions = new Map<number, PciFunction>([
     [HOST_BRIDGE, hostBridge()],
     [ISA_BRIDGE, isaBridge()],
-    [IDE_FUNCTION, ideFunction()],
   ]);
+  if (hasDisks) functions.set(IDE_FUNCTION, ideFunction());
+  for (const [n, pci] of (virtio?.functions ?? []).entries()) functions.set((VIRTIO_SLOT + n) << 3, pci);
+  return functions;
+}
+
+function addVirtioDevices(parts: PlantParts, wiring: DeviceParts, pic: PicPair): VirtioModels | undefined {
+  const { stage, memory, pager, virtio } = parts;
+  if (virtio.disks.length === 0 && !virtio.console) return undefined;
+  // Lines 10 and 11 are level-triggered, as firmware sets it for PCI.
+  pic.writePort(ELCR_PORT_OF_SLAVE, 1, PCI_LINES_OF_SLAVE);
+  const dma = new GuestDma(memory, (gpa, sizeBytes) => {
+    if (!isKvm(pager)) return;
+    pager.deviceWrote(gpa, sizeBytes);
+    pager.enter();
+  });
+  return addVirtio(stage, { ...wiring, ...virtio, dma });
 }
 
 function addApics(stage: Stage, wiring: DeviceParts, vcpus: readonly Vcpu[], mmio: MmioRoutes) {

@@ -240,7 +240,9 @@ export class Vm extends EventEmitter<VmEvents> {
   #type(input: string | Uint8Array): void {
     this.#demandLive("write to the console");
     const bytes = typeof input === "string" ? new TextEncoder().encode(input) : Uint8Array.from(input);
-    this.machine.bus.post(MACHINE, this.addresses.uart, { type: "console.input", bytes });
+    const { virtio, uart } = this.addresses;
+    const to = this.devices.virtio?.console?.transport.isLive === true ? virtio : uart;
+    this.machine.bus.post(MACHINE, to, { type: "console.input", bytes });
   }
 
   #demandLive(what: string): void {

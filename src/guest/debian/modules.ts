@@ -5,8 +5,8 @@ import type { KernelModule } from "../initramfs/initramfs.ts";
 import { unpackDeb } from "./deb.ts";
 import type { DebianGuest } from "./fetch.ts";
 
-/** What an IDE disk and a file system on it need of the kernel's modules, in the order of their dependencies. Names below lib/modules/*\/kernel. */
-export const DISK_MODULES = [
+/** Names below lib/modules/*\/kernel, each list in the order of its dependencies. First, what an IDE disk needs. */
+export const IDE_MODULES = [
   "drivers/scsi/scsi_common",
   "drivers/scsi/scsi_mod",
   "drivers/ata/libata",
@@ -19,6 +19,23 @@ export const DISK_MODULES = [
   "lib/crc64-rocksoft",
   "block/t10-pi",
   "drivers/scsi/sd_mod",
+] as const;
+
+/** What every virtio device needs. */
+export const VIRTIO_MODULES = [
+  "drivers/virtio/virtio",
+  "drivers/virtio/virtio_ring",
+  "drivers/virtio/virtio_pci_legacy_dev",
+  "drivers/virtio/virtio_pci_modern_dev",
+  "drivers/virtio/virtio_pci",
+] as const;
+
+/** Beside VIRTIO_MODULES. */
+export const VIRTIO_DISK_MODULES = ["drivers/block/virtio_blk"] as const;
+export const VIRTIO_CONSOLE_MODULES = ["drivers/char/virtio_console"] as const;
+
+/** The file system ext4. */
+export const EXT4_MODULES = [
   "lib/crc16",
   "crypto/crc32c_generic",
   "fs/mbcache",

@@ -12,6 +12,8 @@ export interface InitOptions {
   readonly after: AfterScript;
   /** Names of modules in /modules, to be loaded in this order. */
   readonly modules?: readonly string[];
+  /** A device in /dev that the shell is on. Default: the console. */
+  readonly terminal?: string;
 }
 
 /**
@@ -33,7 +35,13 @@ export function initScript(options: InitOptions): string {
     `echo ${READY_MARK}`,
   ];
   if (options.hasScript) lines.push("sh /script", `echo "${DONE_MARK} rc=$?"`);
-  if (options.after === "shell") lines.push("setsid cttyhack sh");
+  if (options.after === "shell") lines.push(shellOn(options.terminal));
   lines.push("poweroff -f", "");
   return lines.join("\n");
 }
+
+/** The first terminal that the leader of a session opens becomes its controlling one. */
+const shellOn = (terminal: string | undefined): string =>
+  terminal === undefined
+    ? "setsid cttyhack sh"
+    : `setsid sh -c 'exec sh </dev/${terminal} >/dev/${terminal} 2>&1'`;

@@ -14,6 +14,8 @@ export interface InitramfsOptions {
   readonly script?: string;
   /** Default: `poweroff` when there is a script, else `shell`. */
   readonly after?: AfterScript;
+  /** A device in /dev that the shell is on. Default: the console. */
+  readonly terminal?: string;
   /** Loaded by init, in this order, before anything else. */
   readonly modules?: readonly KernelModule[];
   /** More files for the root file system, with the directories that they need. */
@@ -71,7 +73,12 @@ export function buildInitramfs(options: InitramfsOptions): Uint8Array {
       kind: "file",
       path: "init",
       mode: 0o755,
-      content: initScript({ hasScript, after, modules: (options.modules ?? []).map(({ name }) => name) }),
+      content: initScript({
+        hasScript,
+        after,
+        modules: (options.modules ?? []).map(({ name }) => name),
+        ...(options.terminal !== undefined && { terminal: options.terminal }),
+      }),
     },
   ];
   if (options.script !== undefined) {

@@ -141,4 +141,15 @@ describe("init", () => {
       "",
     ]);
   });
+
+  it("gives the shell another terminal, after the modules that it may need", () => {
+    const text = initScript({ hasScript: false, after: "shell", modules: ["a", "b"], terminal: "hvc0" });
+    const shell = "setsid sh -c 'exec sh </dev/hvc0 >/dev/hvc0 2>&1'";
+    const order = ["insmod /modules/a.ko", "insmod /modules/b.ko", "echo UMBRA-READY", shell].map((line) =>
+      text.indexOf(`\n${line}\n`),
+    );
+    expect(order[0]).toBeGreaterThan(0);
+    expect(order).toEqual(order.toSorted((one, other) => one - other));
+    expect(text).not.toContain("cttyhack");
+  });
 });
