@@ -40,10 +40,11 @@ function isFor(apic: LocalApic, to: ApicDestination, from: LocalApic | undefined
   }
 }
 
-/** The one with the lowest priority, of equals the first. */
+/** The one with the lowest priority, of equals the first; one that software has disabled would lose the interrupt. */
 function lowest(candidates: readonly Attached[]): Attached[] {
   let best: Attached | undefined;
   for (const candidate of candidates)
-    if (best === undefined || candidate.apic.ppr < best.apic.ppr) best = candidate;
+    if (candidate.apic.enabled && (best === undefined || candidate.apic.ppr < best.apic.ppr))
+      best = candidate;
   return best === undefined ? [] : [best];
 }

@@ -183,9 +183,14 @@ export class LocalApic implements AlarmedDevice {
       this.#error(ESR_RECEIVE_ILLEGAL);
       return;
     }
-    if ((this.state.svr & SVR_ENABLE) === 0) return;
+    if (!this.enabled) return;
     setBit(this.state.irr, vector, true);
     setBit(this.state.tmr, vector, level);
+  }
+
+  /** Enabled by software, in the spurious-interrupt vector register: it takes fixed and lowest-priority interrupts. */
+  get enabled(): boolean {
+    return (this.state.svr & SVR_ENABLE) !== 0;
   }
 
   /** Whether a message with such a destination is for this APIC (10.6.2). */
@@ -255,8 +260,7 @@ export class LocalApic implements AlarmedDevice {
     if ((offset & 0xf) !== 0) return;
     const writable = WRITABLE[offset];
     if (writable !== undefined) {
-      const disabled = (state.svr & SVR_ENABLE) === 0;
-      state.lvt[offset] = (value & writable) | (disabled ? LVT_MASKED : 0);
+      state.lvt[offset] = (value & writable) | (this.enabled ? 0 : LVT_MASKED);
       return;
     }
     switch (offset) {
@@ -329,7 +333,7 @@ export class LocalApic implements AlarmedDevice {
   #writeSvr(value: number): void {
     const { state } = this;
     state.svr = value & 0x3ff;
-    if ((state.svr & SVR_ENABLE) !== 0) return;
+    if (this.enabled) return;
     for (const register of LVT_REGISTERS) state.lvt[register] = (state.lvt[register] as number) | LVT_MASKED;
   }
 
@@ -414,7 +418,7 @@ export class LocalApic implements AlarmedDevice {
 
   /** The vector that the processor would be given, or NO_VECTOR. */
   #deliverable(): number {
-    if ((this.state.svr & SVR_ENABLE) === 0) return NO_VECTOR;
+    if (!this.enabled) return NO_VECTOR;
     const vector = highest(this.state.irr);
     return vector >= 0 && (vector & 0xf0) > (this.ppr & 0xf0) ? vector : NO_VECTOR;
   }

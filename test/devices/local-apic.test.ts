@@ -14,18 +14,23 @@ function bed(enabled = true) {
   const clock = new FakeClock();
   const sent: (ApicMessage & ApicDestination)[] = [];
   const ended: number[] = [];
+  const deeds: string[] = [];
   let nmis = 0;
   const apic = new LocalApic(3, clock, {
     send: (message, to) => sent.push({ ...message, ...to }),
     ended: (vector) => ended.push(vector),
     nmi: () => nmis++,
-    init: () => {},
-    startup: () => {},
+    init: () => {
+      deeds.push("init");
+    },
+    startup: (vector) => {
+      deeds.push(`startup ${vector}`);
+    },
   });
   clock.device = apic;
   if (enabled) apic.write(0xf0, SVR_ON);
   const fixed = (vector: number, level = false) => apic.accept({ mode: DeliveryMode.fixed, vector, level });
-  return { apic, clock, sent, ended, fixed, nmis: () => nmis };
+  return { apic, clock, sent, ended, fixed, deeds, nmis: () => nmis };
 }
 
 describe("priorities", () => {
@@ -228,5 +233,66 @@ describe("LINT0", () => {
     expect(apic.intr).toBe(false);
     apic.write(0x350, 0x700);
     expect([apic.intr, apic.acknowledge(), nmis()]).toEqual([true, "extInt", 0]);
+  });
+});
+
+/** Intel SDM vol. 3, 10.4.7.3 and 10.6.1. */
+describe("INIT and start-up", () => {
+  const init = { mode: DeliveryMode.init, vector: 0, level: false };
+  const startup = { mode: DeliveryMode.startup, vector: 0x9a, level: false };
+
+  test("reach the processor, enabled by software or not; start-up changes no register", () => {
+    for (const enabled of [true, false]) {
+      const { apic, deeds } = bed(enabled);
+      apic.write(0x80, 0x30);
+      apic.accept(startup);
+      expect([apic.read(0x80), apic.read(0xf0)]).toEqual([0x30, enabled ? SVR_ON : 0xff]);
+      apic.accept(init);
+      expect(deeds).toEqual(["startup 154", "init"]);
+      expect(apic.intr).toBe(false);
+    }
+  });
+  test("INIT begins everything anew but the id: requests, service, timer, destinations, LVT", () => {
+    const { apic, clock, fixed } = bed();
+    apic.write(0x20, 5 << 24);
+    for (const [register, value] of [
+      [0x80, 0x20],
+      [0xd0, 1 << 24],
+      [0xe0, 0x0fffffff],
+      [0x320, 0x50],
+      [0x380, 100],
+      [0x310, 2 << 24],
+    ] as const)
+      apic.write(register, value);
+    fixed(0x61);
+    apic.acknowledge();
+    fixed(0x71, true);
+    apic.accept(init);
+    const registers = [0x20, 0x80, 0xa0, 0xd0, 0xe0, 0xf0, 0x1b0, 0x130, 0x230, 0x300, 0x310, 0x380, 0x390];
+    expect(registers.map((register) => apic.read(register))).toEqual([
+      5 << 24,
+      ...[0, 0, 0, 0xffffffff, 0xff, 0, 0, 0, 0, 0, 0, 0],
+    ]);
+    for (const entry of [0x320, 0x330, 0x340, 0x350, 0x360, 0x370]) expect(apic.read(entry)).toBe(0x10000);
+    apic.write(0xf0, SVR_ON);
+    apic.write(0x320, 0x50);
+    clock.runTo(1e6);
+    expect(apic.intr).toBe(false);
+  });
+  test("are sent as the command register says; the level de-assert of INIT is nobody's", () => {
+    const { apic, sent } = bed();
+    apic.write(0x310, 1 << 24);
+    for (const command of [0x4500, 0x8500, 0xc4609]) apic.write(0x300, command);
+    expect(sent).toEqual([
+      { ...init, destination: 1, logical: false, shorthand: "none" },
+      {
+        mode: DeliveryMode.startup,
+        vector: 9,
+        level: false,
+        destination: 1,
+        logical: false,
+        shorthand: "others",
+      },
+    ]);
   });
 });
