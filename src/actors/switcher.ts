@@ -329,6 +329,7 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           target.ready = true;
           target.suspendPending = false;
           queue.add(target);
+          if (target !== vcpu && target.set === vcpu?.set && target.hasWork) queue.shortenSlice(vcpu);
         },
         suspend: ({ event }) => {
           const target = concerned(event as Concerning);
