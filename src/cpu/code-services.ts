@@ -6,17 +6,15 @@ import type { Breakpoints } from "./breakpoints.ts";
 import { type Burst, Trouble } from "./burst.ts";
 import type { HandlerImports } from "./cold/handlers.ts";
 import * as Op from "./cold/micro-op.ts";
+import { WideAccess } from "./cold/routines.ts";
 import { type Core, type Helper, Outcome, Vector } from "./core.ts";
 import { ExitControl } from "./exit.ts";
 import { HelperOpView } from "./helper-op.ts";
 import * as L from "./layout.ts";
 import { type CpuMemory, REFUSED } from "./linear-memory.ts";
-import { unitsReady } from "./sse/units.ts";
+import { requireUnits } from "./sse/units.ts";
 import { type CpuState, Flag } from "./state.ts";
 import { linearAddress } from "./system/index.ts";
-
-/** The bit of `how` that asks for alignment to 16 bytes. */
-const ALIGNED = 0x100;
 
 export interface CodeParts {
   readonly state: CpuState;
@@ -68,16 +66,12 @@ export class CodeServices implements HandlerImports {
 
   slowLoad(linear: number, bytesAndIntent: number, op: number): number {
     const { burst } = this;
-    burst.currentOp = op;
     const at = linear >>> 0;
     const size = bytesAndIntent & 0xff;
     const forWrite = (bytesAndIntent & 0x100) !== 0;
+    if (this.breaks(op, at, size, false)) return 0;
     const user = this.u32[L.TLB_PRIV >> 2] !== 0;
-    if (this.breakpoints.data && !burst.alone && this.breakpoints.onData(at, size, false) !== 0) {
-      burst.beginAlone(op);
-      return 0;
-    }
-    if ((at & 0xfff) + size <= 4096 && burst.answers.isEmpty && !this.memory.guarded) {
+    if (this.isPlain(at, size)) {
       const host = this.memory.resolve(at, forWrite ? 1 : 0, user);
       if (host >= 0) return this.memory.get(host, size);
       if (host === REFUSED) {
@@ -95,14 +89,10 @@ export class CodeServices implements HandlerImports {
 
   slowStore(linear: number, value: number, bytes: number, op: number): void {
     const { burst } = this;
-    burst.currentOp = op;
     const at = linear >>> 0;
+    if (this.breaks(op, at, bytes, true)) return;
     const user = this.u32[L.TLB_PRIV >> 2] !== 0;
-    if (this.breakpoints.data && !burst.alone && this.breakpoints.onData(at, bytes, true) !== 0) {
-      burst.beginAlone(op);
-      return;
-    }
-    if ((at & 0xfff) + bytes <= 4096 && burst.answers.isEmpty && !this.memory.guarded) {
+    if (this.isPlain(at, bytes)) {
       const host = this.memory.resolve(at, 1, user);
       if (host >= 0) {
         this.memory.put(host, value, bytes);
@@ -120,69 +110,47 @@ export class CodeServices implements HandlerImports {
     }
   }
 
-  slowLoadWide(linear: number, how: number, op: number): void {
-    const { burst, memory } = this;
+  slowWide(linear: number, how: number, op: number): void {
     const at = linear >>> 0;
     const bytes = how & 0xff;
-    burst.currentOp = op;
-    if (how & ALIGNED && at & 15) {
-      this.generalProtection(op);
+    const isStore = (how & WideAccess.store) !== 0;
+    if (how & WideAccess.aligned && at & 15) {
+      this.raise(op, Vector.GP, 0);
       return;
     }
+    if (this.breaks(op, at, bytes, isStore)) return;
     const user = this.u32[L.TLB_PRIV >> 2] !== 0;
-    if (this.breakpoints.data && !burst.alone && this.breakpoints.onData(at, bytes, false) !== 0) {
-      burst.beginAlone(op);
-      return;
-    }
     try {
-      memory.loadWide(at, bytes, user);
+      if (isStore) this.memory.storeWide(at, bytes, user);
+      else this.memory.loadWide(at, bytes, user);
     } catch (thrown) {
-      burst.abandon(op, thrown);
+      this.burst.abandon(op, thrown);
     }
   }
 
-  slowStoreWide(linear: number, how: number, op: number): void {
-    const { burst, memory } = this;
-    const at = linear >>> 0;
-    const bytes = how & 0xff;
+  /** A slow access begins. True: it meets a breakpoint, so the instruction is left, to be begun anew by itself. */
+  private breaks(op: number, at: number, bytes: number, isStore: boolean): boolean {
+    const { burst, breakpoints } = this;
     burst.currentOp = op;
-    if (how & ALIGNED && at & 15) {
-      this.generalProtection(op);
-      return;
-    }
-    const user = this.u32[L.TLB_PRIV >> 2] !== 0;
-    if (this.breakpoints.data && !burst.alone && this.breakpoints.onData(at, bytes, true) !== 0) {
-      burst.beginAlone(op);
-      return;
-    }
-    try {
-      memory.storeWide(at, bytes, user);
-    } catch (thrown) {
-      burst.abandon(op, thrown);
-    }
+    if (!breakpoints.data || burst.alone || breakpoints.onData(at, bytes, isStore) === 0) return false;
+    burst.beginAlone(op);
+    return true;
   }
 
-  /** An operand of 16 bytes that is not aligned. */
-  private generalProtection(op: number): void {
-    const { fault } = this.burst;
-    fault.vector = Vector.GP;
-    fault.errorCode = 0;
-    this.burst.abandon(op, fault);
+  /** The access stays in one page, and neither an answer nor a check is waiting for it. */
+  private isPlain(at: number, bytes: number): boolean {
+    return (at & 0xfff) + bytes <= 4096 && this.burst.answers.isEmpty && !this.memory.guarded;
   }
 
   unit(op: number, units: number): number {
-    const { state, burst } = this;
-    state.eip = (this.u32[L.PC_PAGE >> 2] as number) + (state.u16[(op + Op.OP_PAGE_OFFSET) >> 1] as number);
-    burst.currentOp = op;
-    burst.exitRecord.vectoring = -1;
+    this.enter(op);
     try {
-      if (unitsReady(this.core, units)) return 0;
+      requireUnits(this.core, units);
+      return 0;
     } catch (thrown) {
-      burst.abandon(op, thrown);
+      this.burst.abandon(op, thrown);
       return 1;
     }
-    burst.giveBack(burst.remaining(op));
-    return 1;
   }
 
   segmentFault(op: number, segment: number, offset: number, bytes: number, permission: number): void {
@@ -197,9 +165,14 @@ export class CodeServices implements HandlerImports {
   }
 
   raiseFromCode(op: number, vector: number): void {
+    this.raise(op, vector, -1);
+  }
+
+  /** `errorCode` -1: none. */
+  private raise(op: number, vector: number, errorCode: number): void {
     const { fault } = this.burst;
     fault.vector = vector;
-    fault.errorCode = -1;
+    fault.errorCode = errorCode;
     this.burst.abandon(op, fault);
   }
 
@@ -222,11 +195,9 @@ export class CodeServices implements HandlerImports {
   }
 
   helper(op: number): number {
-    const { state, burst } = this;
-    state.eip = (this.u32[L.PC_PAGE >> 2] as number) + (state.u16[(op + Op.OP_PAGE_OFFSET) >> 1] as number);
-    burst.currentOp = op;
+    const { burst } = this;
+    this.enter(op);
     this.helperOp.moveTo(op);
-    burst.exitRecord.vectoring = -1;
     const helper = this.helperTable[this.u32[(op + Op.OP_LINK) >> 2] as number] as Helper;
     let outcome: Outcome;
     try {
@@ -263,6 +234,14 @@ export class CodeServices implements HandlerImports {
     this.state.eip = pageBase + (this.state.u16[(op + Op.OP_PAGE_OFFSET) >> 1] as number);
     this.blocks.dropCrossing(op);
     return 2;
+  }
+
+  /** TypeScript begins to do the instruction of `op`. */
+  private enter(op: number): void {
+    const { state, burst } = this;
+    state.eip = (this.u32[L.PC_PAGE >> 2] as number) + (state.u16[(op + Op.OP_PAGE_OFFSET) >> 1] as number);
+    burst.currentOp = op;
+    burst.exitRecord.vectoring = -1;
   }
 
   /** Bookkeeping after a helper's instruction; decides whether generated code may go on. */

@@ -23,17 +23,19 @@ import { ModuleBuilder } from "../ir/module.ts";
 import { FunctionPrinter } from "../ir/printer.ts";
 import * as L from "../layout.ts";
 import { Cr0, Cr4 } from "../state.ts";
-import { ColdContext, type Form, isMemoryOperand, type Routines } from "./context.ts";
+import { ColdContext, type Form } from "./context.ts";
+import { HandlerCode } from "./handler-code.ts";
 import * as Op from "./micro-op.ts";
+import { isMemoryOperand } from "./operands.ts";
+import type { Routines } from "./routines.ts";
 import { fillSwizzles } from "./swizzles.ts";
 
 /** JavaScript functions that the generated code calls. All addresses unsigned or signed 32-bit alike. */
 export interface HandlerImports {
   slowLoad(linear: number, bytesAndIntent: number, op: number): number;
   slowStore(linear: number, value: number, bytes: number, op: number): void;
-  /** 4, 8 or 16 bytes, from and to WIDE; bit 8: #GP(0) unless aligned to 16 bytes. */
-  slowLoadWide(linear: number, how: number, op: number): void;
-  slowStoreWide(linear: number, how: number, op: number): void;
+  /** `how`: 4, 8 or 16 bytes and bits of WideAccess. They pass in WIDE. */
+  slowWide(linear: number, how: number, op: number): void;
   segmentFault(op: number, segment: number, offset: number, bytes: number, permission: number): void;
   raiseFromCode(op: number, vector: number): void;
   /** First micro-op of the block at state EIP (sets PC_PAGE), or 0 to leave. */
@@ -95,8 +97,7 @@ export class HandlerTable {
     const imported = {
       slowLoad: builder.importFunction("slowLoad", ["i32", "i32", "i32"], ["i32"]),
       slowStore: builder.importFunction("slowStore", ["i32", "i32", "i32", "i32"], []),
-      slowLoadWide: builder.importFunction("slowLoadWide", ["i32", "i32", "i32"], []),
-      slowStoreWide: builder.importFunction("slowStoreWide", ["i32", "i32", "i32"], []),
+      slowWide: builder.importFunction("slowWide", ["i32", "i32", "i32"], []),
       unit: builder.importFunction("unit", ["i32", "i32"], ["i32"]),
       segmentFault: builder.importFunction("segmentFault", ["i32", "i32", "i32", "i32", "i32"], []),
       raise: builder.importFunction("raise", ["i32", "i32"], []),
@@ -109,8 +110,7 @@ export class HandlerTable {
     const routines: Routines = {
       slowLoad: imported.slowLoad,
       slowStore: imported.slowStore,
-      slowLoadWide: imported.slowLoadWide,
-      slowStoreWide: imported.slowStoreWide,
+      slowWide: imported.slowWide,
       raise: imported.raise,
       segmentAddress: builder.indexAhead(0),
       short: builder.indexAhead(1),
@@ -133,13 +133,13 @@ export class HandlerTable {
     builder.export("start", start);
 
     const slot = (code: Uint8Array) => builder.tableSlot(builder.define(handlerType, code));
-    const special = (fill: (c: ColdContext) => void) => slot(body(routines, fill));
+    const special = (fill: (c: HandlerCode) => void) => slot(body(routines, fill));
     this.special = {
       helper: special((c) => {
         const outcome = c.let({ kind: "call", type: "i32", callee: imported.helper, args: [c.op] });
         c.when(eqz(outcome), () => c.next());
         c.when(eq(outcome, i32(1)), () => c.jumpTo(c.state(L.EIP)));
-        c.statements.push({ kind: "return" });
+        c.leave();
       }),
       chain: special((c) => c.follow(Op.OP_LINK, routines.unlinkedTaken)),
       lookupNext: special((c) => c.jumpTo(add(c.state(L.PC_PAGE), c.field32(Op.OP_IMM)))),
@@ -150,7 +150,7 @@ export class HandlerTable {
       cross: special((c) => {
         const outcome = c.let({ kind: "call", type: "i32", callee: imported.cross, args: [c.op] });
         c.when(eqz(outcome), () => c.next());
-        c.statements.push({ kind: "return" });
+        c.leave();
       }),
       checked32: special((c) => addressOp(c, 32, true)),
       checked16: special((c) => addressOp(c, 16, true)),
@@ -319,8 +319,7 @@ function bindImports(imports: HandlerImports): Record<string, unknown> {
   return {
     slowLoad: imports.slowLoad.bind(imports),
     slowStore: imports.slowStore.bind(imports),
-    slowLoadWide: imports.slowLoadWide.bind(imports),
-    slowStoreWide: imports.slowStoreWide.bind(imports),
+    slowWide: imports.slowWide.bind(imports),
     unit: imports.unit.bind(imports),
     segmentFault: imports.segmentFault.bind(imports),
     raise: imports.raiseFromCode.bind(imports),
@@ -331,23 +330,13 @@ function bindImports(imports: HandlerImports): Record<string, unknown> {
   };
 }
 
-const NO_LINE: OpcodeLine = { mnemonic: "(internal)", map: "one", opcode: 0, operands: [] };
-
-function internalContext(routines: Routines, address: Op.AddressKind = Op.AddressKind.none): ColdContext {
-  return new ColdContext(
-    NO_LINE,
-    { width: 32, addressWidth: 32, address, flatStack: true, flagsDead: false },
-    routines,
-  );
-}
-
-function body(routines: Routines, fill: (c: ColdContext) => void): Uint8Array {
-  const c = internalContext(routines);
+function body(routines: Routines, fill: (c: HandlerCode) => void): Uint8Array {
+  const c = new HandlerCode(routines);
   fill(c);
-  return c.printer.print(c.statements);
+  return c.print();
 }
 
-function addressOp(c: ColdContext, width: 16 | 32, checked: boolean): void {
+function addressOp(c: HandlerCode, width: 16 | 32, checked: boolean): void {
   const sum = c.directAddress(Op.AddressKind.scaled);
   const offset = c.let(width === 16 ? and(sum, i32(0xffff)) : sum);
   c.setState(L.TEMP, offset);
@@ -360,7 +349,7 @@ function addressOp(c: ColdContext, width: 16 | 32, checked: boolean): void {
 
 const X87_PENDING = 0x80;
 
-function unitCheck(c: ColdContext, unit: number, units: number): void {
+function unitCheck(c: HandlerCode, unit: number, units: number): void {
   let trouble = and(c.state(L.CR0), i32(Cr0.EM | Cr0.TS));
   if (units & Unit.sse) trouble = or(trouble, xor(and(c.state(L.CR4), i32(Cr4.OSFXSR)), i32(Cr4.OSFXSR)));
   if (units & Unit.mmx) trouble = or(trouble, and(c.state(L.FPU_STATUS), i32(X87_PENDING)));

@@ -4,9 +4,9 @@ import type { Width } from "../instructions/context.ts";
 import { FLAGS_ALL, type OpcodeLine, type Operand } from "../instructions/line.ts";
 import * as L from "../layout.ts";
 import { Mode } from "../modes.ts";
-import { isEncodedRegister, isMemoryOperand, operandWidth } from "./context.ts";
 import { FormFact, type HandlerTable, Unit } from "./handlers.ts";
 import * as Op from "./micro-op.ts";
+import { isEncodedRegister, isMemoryOperand, operandWidth } from "./operands.ts";
 import { isVectorRegister, registerOffset, vectorBytes, vectorOffset } from "./vector-operands.ts";
 
 /** Longest block in instructions, and in micro-ops with room for unit checks, address micro-ops, fast ones before helpers, the page check and the end. */

@@ -1,7 +1,8 @@
 import { Rounding } from "./flags.ts";
 import { type Float80, INTEGER_BIT, SIGN, set, setInfinity, setZero } from "./float80.ts";
 import { invalid, isInfinity, noteDenormal, propagateNan, unpack, unpacked } from "./operands.ts";
-import { type Environment, roundPack, shifted, shiftRightJam } from "./rounding.ts";
+import { type Environment, roundPack } from "./rounding.ts";
+import { normalise, normalised, shifted, shiftRightJam } from "./significand.ts";
 
 const X = unpacked();
 const Y = unpacked();
@@ -103,27 +104,16 @@ function subtractMagnitudes(
   lo: number,
   out: Float80,
 ): void {
-  let ext = -shifted.ext | 0;
+  const ext = -shifted.ext | 0;
   const borrow = shifted.ext !== 0 ? 1 : 0;
   const lowDifference = (lo >>> 0) - (shifted.lo >>> 0) - borrow;
-  let low = lowDifference | 0;
-  let high = (hi - shifted.hi - (lowDifference < 0 ? 1 : 0)) | 0;
+  const low = lowDifference | 0;
+  const high = (hi - shifted.hi - (lowDifference < 0 ? 1 : 0)) | 0;
   if ((high | low | ext) === 0) {
     set(out, zeroSign(env), 0, 0);
     return;
   }
-  while (high === 0) {
-    high = low;
-    low = ext;
-    ext = 0;
-    exp -= 32;
-  }
-  const shift = Math.clz32(high);
-  if (shift > 0) {
-    const right = 32 - shift;
-    high = (high << shift) | (low >>> right);
-    low = (low << shift) | (ext >>> right);
-    ext <<= shift;
-  }
-  roundPack(env, sign, exp - shift, high, low, ext, env.precision, out);
+  normalise(high, low, ext);
+  const { shift } = normalised;
+  roundPack(env, sign, exp - shift, normalised.hi, normalised.lo, normalised.ext, env.precision, out);
 }

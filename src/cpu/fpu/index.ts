@@ -10,27 +10,12 @@ import { Unit } from "./unit.ts";
 
 export { resetFpu } from "./environment.ts";
 
-/**
- * What becomes of a pending exception when CR0.NE is 0: the processor asserts FERR# and, unless IGNNE# is asserted, waits before the
- * instruction for an interrupt. True: IGNNE# is asserted, go on; false: begin the instruction anew later.
- */
-export type FerrHandler = (core: Core) => boolean;
-
-const ferrHandlers = new WeakMap<Core, FerrHandler>();
 const unit = new Unit();
 
-/** Wires the FERR# pin of one CPU. Without a handler the exception is ignored, as if IGNNE# were tied active. */
-export function attachFerr(core: Core, handler: FerrHandler): void {
-  ferrHandlers.set(core, handler);
-}
-
-/** True when the instruction may go on; raises #MF when an unmasked exception is pending and CR0.NE says so. */
-export function pendingExceptionAllows(core: Core): boolean {
+/** Raises #MF when an unmasked exception is pending. With CR0.NE = 0 it is passed over: no FERR# pin, IGNNE# counts as asserted. */
+export function raisePending(core: Core): void {
   const { state } = core;
-  if ((state.get(L.FPU_STATUS) & ES) === 0) return true;
-  if (state.cr0 & Cr0.NE) core.raise(Vector.MF);
-  const handler = ferrHandlers.get(core);
-  return handler === undefined || handler(core);
+  if (state.get(L.FPU_STATUS) & ES && state.cr0 & Cr0.NE) core.raise(Vector.MF);
 }
 
 /** Forms that do not wait for a pending exception: FNSTENV, FNSTCW, FNSAVE, FNSTSW, FNINIT, FNCLEX and the old no-operations. */
@@ -65,7 +50,7 @@ export const fpu: Helper = (core, op) => {
   if (core.state.cr0 & (Cr0.EM | Cr0.TS)) core.raise(Vector.NM);
   // Asked only when it decides between two exceptions.
   if (core.state.get(L.FPU_STATUS) & ES && !isDefined(opcode, op)) core.raise(Vector.UD);
-  if (!isNoWait(opcode, op) && !pendingExceptionAllows(core)) return Outcome.again;
+  if (!isNoWait(opcode, op)) raisePending(core);
   unit.begin(core, op);
   if (op.memory) executeMemoryForm(unit, opcode, op.reg);
   else executeRegisterForm(unit, opcode, op.reg, op.rm);
@@ -77,5 +62,6 @@ export const fpu: Helper = (core, op) => {
 export const fwait: Helper = (core) => {
   const monitored = Cr0.MP | Cr0.TS;
   if ((core.state.cr0 & monitored) === monitored) core.raise(Vector.NM);
-  return pendingExceptionAllows(core) ? Outcome.next : Outcome.again;
+  raisePending(core);
+  return Outcome.next;
 };

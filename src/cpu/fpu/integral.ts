@@ -1,7 +1,8 @@
 import { C1, IE, PE, Rounding } from "./flags.ts";
 import { BIAS, copy, EXPONENT, type Float80, SIGN, set, setZero } from "./float80.ts";
 import { isInfinity, isZero, noteDenormal, propagateNanUnary } from "./operands.ts";
-import { type Environment, shifted, shiftRightJam } from "./rounding.ts";
+import type { Environment } from "./rounding.ts";
+import { normalise, normalised, shifted, shiftRightJam } from "./significand.ts";
 
 /** Result of `roundMagnitude` and `toInteger`: unsigned words of the magnitude (or two's complement after `toInteger`). */
 export const integer = { hi: 0, lo: 0 };
@@ -70,13 +71,7 @@ export function toInteger(env: Environment, a: Float80, bits: 16 | 32 | 64): voi
 
 /** A signed 16- or 32-bit integer as an 80-bit value (exact). */
 export function fromInt32(value: number, out: Float80): void {
-  if (value === 0) {
-    setZero(out, 0);
-    return;
-  }
-  const magnitude = value < 0 ? -value : value;
-  const shift = Math.clz32(magnitude);
-  set(out, (value < 0 ? SIGN : 0) | (BIAS + 31 - shift), magnitude << shift, 0);
+  packExact(value < 0 ? SIGN : 0, 0, value < 0 ? -value : value, out);
 }
 
 /** A signed 64-bit integer, as two words, as an 80-bit value (exact). */
@@ -95,16 +90,6 @@ export function packExact(sign: number, hi: number, lo: number, out: Float80): v
     setZero(out, sign);
     return;
   }
-  let exp = BIAS + 63;
-  if (hi === 0) {
-    hi = lo;
-    lo = 0;
-    exp -= 32;
-  }
-  const shift = Math.clz32(hi);
-  if (shift > 0) {
-    hi = (hi << shift) | (lo >>> (32 - shift));
-    lo <<= shift;
-  }
-  set(out, sign | (exp - shift), hi, lo);
+  normalise(hi, lo, 0);
+  set(out, sign | (BIAS + 63 - normalised.shift), normalised.hi, normalised.lo);
 }

@@ -2,6 +2,7 @@ import { IE } from "./flags.ts";
 import { BIAS, EXPONENT, type Float80, isNan, QUIET_BIT, SIGN, set } from "./float80.ts";
 import { isInfinity, isZero } from "./operands.ts";
 import { type Environment, rounded, roundToRange } from "./rounding.ts";
+import { normalise, normalised } from "./significand.ts";
 
 /** Result of the conversions to memory formats; `hi` unused by single precision. Unsigned words. */
 export const stored = { hi: 0, lo: 0 };
@@ -21,9 +22,9 @@ export function fromSingle(word: number, out: Float80): boolean {
   else if (exp !== 0) set(out, sign | (exp + BIAS - SINGLE_BIAS), 0x80000000 | (fraction << 8), 0);
   else if (fraction === 0) set(out, sign, 0, 0);
   else {
-    const shift = Math.clz32(fraction);
-    // fraction × 2^-149; its top bit has weight 2^(31 - shift).
-    set(out, sign | (BIAS - 149 + 31 - shift), fraction << shift, 0);
+    // 0.fraction × 2^-126, where bit 31 would be the integer bit.
+    normalise(fraction << 8, 0, 0);
+    set(out, sign | (BIAS - SINGLE_BIAS + 1 - normalised.shift), normalised.hi, 0);
     return true;
   }
   return false;
@@ -41,20 +42,8 @@ export function fromDouble(high: number, low: number, out: Float80): boolean {
   else if ((fraction | low) === 0) set(out, sign, 0, 0);
   else {
     // 0.hi:lo × 2^-1022, where bit 63 would be the integer bit.
-    let exponent = BIAS - DOUBLE_BIAS + 1;
-    let high32 = hi;
-    let low32 = lo;
-    if (high32 === 0) {
-      high32 = low32;
-      low32 = 0;
-      exponent -= 32;
-    }
-    const shift = Math.clz32(high32);
-    if (shift > 0) {
-      high32 = (high32 << shift) | (low32 >>> (32 - shift));
-      low32 <<= shift;
-    }
-    set(out, sign | (exponent - shift), high32, low32);
+    normalise(hi, lo, 0);
+    set(out, sign | (BIAS - DOUBLE_BIAS + 1 - normalised.shift), normalised.hi, normalised.lo);
     return true;
   }
   return false;

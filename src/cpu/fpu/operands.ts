@@ -11,6 +11,7 @@ import {
   setIndefinite,
 } from "./float80.ts";
 import type { Environment, Unpacked } from "./rounding.ts";
+import { normalise, normalised } from "./significand.ts";
 
 export function invalid(env: Environment, out: Float80): void {
   env.flags |= IE;
@@ -72,27 +73,18 @@ export function propagateNanUnary(env: Environment, a: Float80, out: Float80): b
 /** Unpacks a zero, denormal or normal; a denormal is normalised (exponent then 0 or less) and raises the denormal exception. */
 export function unpack(env: Environment, x: Float80, into: Unpacked): Unpacked {
   into.sign = x.se & SIGN;
-  let exp = x.se & EXPONENT;
-  let hi = x.hi;
-  let lo = x.lo;
-  if (exp === 0 && (hi | lo) !== 0) {
+  const exp = x.se & EXPONENT;
+  if (exp === 0 && (x.hi | x.lo) !== 0) {
     env.flags |= DE;
-    exp = 1;
-    if (hi === 0) {
-      hi = lo;
-      lo = 0;
-      exp -= 32;
-    }
-    const shift = Math.clz32(hi);
-    if (shift > 0) {
-      hi = (hi << shift) | (lo >>> (32 - shift));
-      lo <<= shift;
-      exp -= shift;
-    }
+    normalise(x.hi, x.lo, 0);
+    into.exp = 1 - normalised.shift;
+    into.hi = normalised.hi;
+    into.lo = normalised.lo;
+    return into;
   }
   into.exp = exp;
-  into.hi = hi;
-  into.lo = lo;
+  into.hi = x.hi;
+  into.lo = x.lo;
   return into;
 }
 

@@ -1,5 +1,6 @@
 import { C1, OE, PE, Rounding, UE } from "./flags.ts";
 import { BIAS, EXPONENT, type Float80, INTEGER_BIT, SIGN, set } from "./float80.ts";
+import { normalise, normalised, shifted, shiftRightJam } from "./significand.ts";
 
 /** Significand bits of the three precision-control settings and of the memory formats. */
 export type Precision = 24 | 53 | 64;
@@ -98,31 +99,6 @@ function roundSignificand(
   }
   roundedHi = hi;
   roundedLo = lo;
-}
-
-/** 96 bits hi:lo:ext shifted right; bits that fall out are or-ed into the lowest bit ("jammed"). */
-export const shifted = { hi: 0, lo: 0, ext: 0 };
-
-export function shiftRightJam(hi: number, lo: number, ext: number, count: number): void {
-  let lost = 0;
-  while (count >= 32) {
-    if (count > 128) count = 128;
-    lost |= ext;
-    ext = lo;
-    lo = hi;
-    hi = 0;
-    count -= 32;
-  }
-  if (count > 0) {
-    const left = 32 - count;
-    lost |= ext << left;
-    ext = (ext >>> count) | (lo << left);
-    lo = (lo >>> count) | (hi << left);
-    hi = hi >>> count;
-  }
-  shifted.hi = hi | 0;
-  shifted.lo = lo | 0;
-  shifted.ext = ext | (lost !== 0 ? 1 : 0) | 0;
 }
 
 /** Result of `roundToRange`: biased exponent in the target's bias and the (left-aligned) significand. */
@@ -251,18 +227,8 @@ export function normalisePack(
   lo: number,
   out: Float80,
 ): void {
-  if (hi === 0) {
-    hi = lo;
-    lo = 0;
-    exp -= 32;
-  }
-  const shift = Math.clz32(hi);
-  if (shift > 0) {
-    hi = (hi << shift) | (lo >>> (32 - shift));
-    lo <<= shift;
-    exp -= shift;
-  }
-  roundPack(env, sign, exp, hi, lo, 0, 64, out);
+  normalise(hi, lo, 0);
+  roundPack(env, sign, exp - normalised.shift, normalised.hi, normalised.lo, 0, 64, out);
 }
 
 /** value = magnitude × 2^scale, magnitude > 0. `exact` false: the true value is not quite that, so the result is inexact. */

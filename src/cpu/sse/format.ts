@@ -1,4 +1,5 @@
-import { EXPONENT, type Float80, INTEGER_BIT, set } from "../fpu/float80.ts";
+import { EXPONENT, type Float80 } from "../fpu/float80.ts";
+import { fromDouble, fromSingle } from "../fpu/narrow.ts";
 import type { Target } from "../fpu/rounding.ts";
 
 /** An operand or result as the bit pattern that is in the register, two int32 words; binary32 uses `lo` only. */
@@ -57,36 +58,10 @@ export function isDenormal(format: Format, x: Bits): boolean {
   return exponentOf(format, x) === 0 && !fractionIsZero(format, x);
 }
 
-/** `x` in 80 bits, exactly; a denormal becomes a normal number. `x` is not a NaN. */
+/** `x` in 80 bits, exactly; a denormal becomes a normal number. */
 export function widen(format: Format, x: Bits, out: Float80): void {
-  const sign = topOf(format, x) < 0 ? 0x8000 : 0;
-  let exp = exponentOf(format, x);
-  let hi = format.double ? ((x.hi & 0xfffff) << 11) | (x.lo >>> 21) : (x.lo & 0x7fffff) << 8;
-  let lo = format.double ? x.lo << 11 : 0;
-  if (exp === format.infinity) {
-    set(out, sign | EXPONENT, INTEGER_BIT, 0);
-    return;
-  }
-  if (exp !== 0) {
-    set(out, sign | (exp + format.rebias), hi | INTEGER_BIT, lo);
-    return;
-  }
-  if ((hi | lo) === 0) {
-    set(out, sign, 0, 0);
-    return;
-  }
-  exp = 1;
-  if (hi === 0) {
-    hi = lo;
-    lo = 0;
-    exp -= 32;
-  }
-  const shift = Math.clz32(hi);
-  if (shift > 0) {
-    hi = (hi << shift) | (lo >>> (32 - shift));
-    lo <<= shift;
-  }
-  set(out, sign | (exp - shift + format.rebias), hi, lo);
+  if (format.double) fromDouble(x.hi, x.lo, out);
+  else fromSingle(x.lo, out);
 }
 
 /** What `Environment.target` left in `x`, as a bit pattern. */
