@@ -18,7 +18,7 @@ const blocks = (language: string): string[] =>
 
 const names = readdirSync(EXAMPLES).filter((name) => name.endsWith(".ts"));
 
-describe("docs/embedding.md", () => {
+describe("docs/embedding.md", { timeout: 60_000 }, () => {
   it("has three examples", () => {
     expect(names).toEqual(["echo.ts", "one-actor.ts", "watch.ts"]);
   });
