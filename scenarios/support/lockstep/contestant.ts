@@ -49,13 +49,15 @@ export class Contestant {
     if (budget > 0) this.result = this.vm.run({ budget });
   }
 
-  /** Undefined when it has ended. */
-  registers(): Uint32Array | undefined {
+  /** By processor; undefined when it has ended. */
+  registers(): Uint32Array[] | undefined {
     if (this.vm.reason !== undefined) return undefined;
-    return this.vm.withState((state) => {
-      this.tables.note(state.get(CR3));
-      return readRegisters(state);
-    });
+    return this.vm.stats().vcpus.map((_, cpu) =>
+      this.vm.withState((state) => {
+        this.tables.note(state.get(CR3));
+        return readRegisters(state);
+      }, cpu),
+    );
   }
 
   /** The last messages, as a tree of causes. */

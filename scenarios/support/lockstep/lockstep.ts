@@ -20,7 +20,7 @@ export interface LockstepOptions {
 
 /** One thing that is not the same. */
 export interface Discrepancy {
-  /** A register, `memory 0x…`, or one of `status`, `instructions`, `virtual time`, `console`. */
+  /** A register (`cpu1 eax` of the second processor), `memory 0x…`, or one of `status`, `instructions`, `virtual time`, `console`. */
   readonly what: string;
   readonly a: number | string;
   readonly b: number | string;
@@ -148,15 +148,24 @@ function compare(
     if (inA !== inB) found.push({ what, a: inA, b: inB });
   };
   check("status", a.result?.status ?? "", b.result?.status ?? "");
-  check("instructions", a.instructions, b.instructions);
-  check("virtual time", a.vm.stats().virtualNs, b.vm.stats().virtualNs);
+  const [statsA, statsB] = [a.vm.stats(), b.vm.stats()];
+  for (const [cpu, { instructions }] of statsA.vcpus.entries())
+    check(
+      cpu === 0 ? "instructions" : `cpu${cpu} instructions`,
+      instructions,
+      statsB.vcpus[cpu]?.instructions ?? 0,
+    );
+  check("virtual time", statsA.virtualNs, statsB.virtualNs);
   if (a.vm.console.text !== b.vm.console.text) check("console", lastLine(a), lastLine(b));
   const registersA = a.registers();
   const registersB = b.registers();
   if (registersA === undefined || registersB === undefined) return found;
-  REGISTER_NAMES.forEach((name, at) => {
-    check(name, registersA[at] as number, registersB[at] as number);
-  });
+  for (const [cpu, inA] of registersA.entries()) {
+    const inB = registersB[cpu] as Uint32Array;
+    REGISTER_NAMES.forEach((name, at) => {
+      check(cpu === 0 ? name : `cpu${cpu} ${name}`, inA[at] as number, inB[at] as number);
+    });
+  }
   if (!withMemory) return found;
   looked.memoryComparisons++;
   const memory = compareMemory(a.vm.memory, b.vm.memory, a.tables, b.tables);
