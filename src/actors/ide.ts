@@ -1,4 +1,5 @@
-import { IDE_CHANNELS, IdeChannel } from "../devices/ide/channel.ts";
+import { IdeChannel } from "../devices/ide/channel.ts";
+import { IDE_CHANNELS } from "../devices/ide/registers.ts";
 import type { Disk } from "../disk/disk.ts";
 import { ideChart } from "../machines/ide.ts";
 import {

@@ -4,12 +4,14 @@ import type { AlarmedDevice, PortDevice } from "../../src/devices/device.ts";
 import { allOnes, restoreInto, snapshotOf } from "../../src/devices/device.ts";
 import { I8042 } from "../../src/devices/i8042.ts";
 import { I8254 } from "../../src/devices/i8254.ts";
+import { IdeChannel } from "../../src/devices/ide/channel.ts";
 import { Mc146818 } from "../../src/devices/mc146818.ts";
 import { PciBus } from "../../src/devices/pci/bus.ts";
 import { PicPair } from "../../src/devices/pic-pair.ts";
 import { Port61 } from "../../src/devices/port61.ts";
 import { PostCode } from "../../src/devices/post-code.ts";
 import { Uart16550 } from "../../src/devices/uart16550.ts";
+import { MemoryDisk } from "../../src/disk/index.ts";
 import { FakeClock, Probe } from "./fake-clock.ts";
 
 interface Bench {
@@ -28,6 +30,11 @@ const benches: Record<string, () => Bench> = {
   rtc: () => withClock((clock) => new Mc146818({ irq: new Probe(), clock, memoryBytes: 1 << 24 })),
   i8042: () => withClock(() => new I8042({ irq: new Probe(), reset: () => {}, hasKeyboard: true })),
   pci: () => withClock(() => new PciBus(() => {})),
+  ide: () =>
+    withClock((clock) => {
+      const disks = [undefined, new MemoryDisk(new Uint8Array(1 << 20))];
+      return new IdeChannel({ index: 0, disks, irq: new Probe(), clock });
+    }),
   post: () => withClock(() => new PostCode()),
 };
 

@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import { IdeChannel } from "../../src/devices/ide/channel.ts";
-import { MemoryDisk } from "../../src/disk/index.ts";
+import { type Disk, MemoryDisk } from "../../src/disk/index.ts";
 
 /** A channel with one disk of 8 sectors, each filled with its number. */
-function make() {
+function make(disk?: Disk) {
   const bytes = new Uint8Array(8 * 512).map((_, at) => at >>> 9);
   const lines: boolean[] = [];
   const channel = new IdeChannel({
     index: 0,
-    disks: [new MemoryDisk(bytes), undefined],
+    disks: [disk ?? new MemoryDisk(bytes), undefined],
     irq: { set: (level: boolean) => lines.push(level) } as never,
     clock: { nowNs: () => 0, arm: () => {}, disarm: () => {} } as never,
   });
@@ -66,4 +66,92 @@ test("IDENTIFY DEVICE tells the sectors; an unknown command is aborted", () => {
 
 test("a disk is a whole number of sectors", () => {
   expect(() => new MemoryDisk(new Uint8Array(100))).toThrow("100 bytes");
+});
+
+const moveSector = (channel: IdeChannel) => {
+  for (let word = 0; word < 256; word++) channel.writePort(0x1f0, 2, word);
+};
+
+test("the other drive may be selected while data move: they are still the first one's", () => {
+  const { channel, command, bytes } = make();
+  command(0x30, 0, 2);
+  channel.alarm();
+  channel.writePort(0x1f6, 1, 0xf0);
+  moveSector(channel);
+  channel.alarm();
+  moveSector(channel);
+  channel.alarm();
+  expect([...bytes.slice(510, 514), ...bytes.slice(1022, 1025)]).toEqual([0xff, 0, 0, 0, 0xff, 0, 2]);
+});
+
+test("a disk that fails is a defect for the guest, not for the machine", () => {
+  const failing = () => {
+    throw new Error("ENOSPC");
+  };
+  const { channel, command, lines } = make({ sectors: 8, read: failing, write: failing, flush: failing });
+  const end = () => [channel.readPort(0x3f6, 1), channel.readPort(0x1f1, 1), lines.at(-1)];
+  command(0x20, 0, 1);
+  channel.alarm();
+  expect(end()).toEqual([0x51, 0x40, true]);
+  command(0x30, 0, 1);
+  channel.alarm();
+  moveSector(channel);
+  expect(end()).toEqual([0x70, 0, true]);
+  command(0xe7, 0, 0);
+  channel.alarm();
+  expect(end()).toEqual([0x70, 0, true]);
+});
+
+/** Sector count, three address bytes, device. */
+const PLACES = {
+  linear: [2, 5, 0, 0, 0xe0],
+  geometric: [2, 3, 0, 0, 0xa0],
+  behindTheEnd: [8, 1, 0, 0, 0xe0],
+  noDrive: [2, 5, 0, 0, 0xf0],
+};
+
+/** The status that a command ends with when the guest reads, or writes, all that is asked for. */
+function statusAfter(code: number, place: readonly number[], write: boolean): number {
+  const { channel, command } = make();
+  const setMultiple = 0xc6;
+  command(setMultiple, 0, 2);
+  channel.alarm();
+  for (const [n, value] of place.entries()) {
+    // Twice, as 48-bit commands have it.
+    channel.writePort(0x1f2 + n, 1, 0);
+    channel.writePort(0x1f2 + n, 1, value);
+  }
+  channel.writePort(0x1f7, 1, code);
+  const move = () => (write ? channel.writePort(0x1f0, 2, 0x1234) : channel.readPort(0x1f0, 2));
+  for (let block = 0; channel.isBusy || channel.isTransferring; block++) {
+    expect(block).toBeLessThan(20);
+    if (channel.isBusy) channel.alarm();
+    else {
+      for (let word = 0; word < 512 && channel.isTransferring; word++) move();
+      if (channel.isTransferring) break;
+    }
+  }
+  return channel.readPort(0x3f6, 1);
+}
+
+test("every command ends, wherever its registers point: done, aborted, or awaiting data the other way", () => {
+  const ends = Object.entries(PLACES).map(([name, place]) => {
+    const seen = new Map<string, number>();
+    for (let code = 0; code < 0x100; code++)
+      for (const write of [false, true]) {
+        const status = statusAfter(code, place, write).toString(16);
+        seen.set(status, (seen.get(status) ?? 0) + 1);
+      }
+    return [name, Object.fromEntries(seen)];
+  });
+  // 30 commands, 5 of which read from the disk, 5 write to it, and IDENTIFY DEVICE is read, too. SET FEATURES without a choice is aborted.
+  const onDisk = { "50": 2 * 18 + 11, "58": 11, "51": 2 * 226 + 2 };
+  expect(Object.fromEntries(ends)).toEqual({
+    linear: onDisk,
+    geometric: onDisk,
+    // IDENTIFY DEVICE looks at no address; the ten others and three to verify do.
+    behindTheEnd: { "50": 2 * 15 + 1, "58": 1, "51": 2 * 226 + 2 + 2 * 13 },
+    // EXECUTE DEVICE DIAGNOSTIC is for both drives.
+    noDrive: { "0": 510, "50": 2 },
+  });
 });

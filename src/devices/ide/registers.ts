@@ -1,0 +1,92 @@
+/** The registers of one channel of an ATA host adapter (ATA/ATAPI-6, 7): where they are, what their bits say, and what is in them. */
+
+/** Where a channel is on the ISA bus: eight command block registers, the control block register, and its line. */
+export const IDE_CHANNELS = [
+  { name: "ide0", base: 0x1f0, control: 0x3f6, line: 14 },
+  { name: "ide1", base: 0x170, control: 0x376, line: 15 },
+] as const;
+
+/** Command block registers, from the base. */
+export const Reg = { data: 0, error: 1, count: 2, low: 3, middle: 4, high: 5, device: 6, status: 7 } as const;
+export const Status = {
+  busy: 0x80,
+  ready: 0x40,
+  fault: 0x20,
+  seekDone: 0x10,
+  request: 0x08,
+  error: 0x01,
+} as const;
+export const IDLE = Status.ready | Status.seekDone;
+/** In the error register. */
+export const Failure = { aborted: 0x04, notFound: 0x10, uncorrectable: 0x40 } as const;
+/** `address`: head, or bits 24 to 27 of a linear address. */
+export const Device = { ones: 0xa0, lba: 0x40, second: 0x10, address: 0x0f } as const;
+export const Control = { noInterrupt: 0x02, reset: 0x04, previous: 0x80 } as const;
+const DIAGNOSTIC_PASSED = 1;
+
+/** A command that moves data between the guest and the disk. */
+export interface Transfer {
+  /** 0 is the master. The guest may select the other one meanwhile. */
+  readonly drive: 0 | 1;
+  readonly direction: "in" | "out";
+  /** Next sector on the disk; -1: the data are the drive's own. */
+  sector: number;
+  /** Sectors still to move after the block in the buffer. */
+  left: number;
+  readonly perBlock: number;
+}
+
+/** A register that 48-bit commands read twice: as written last, and before that. */
+export type Twofold = [latest: number, previous: number];
+
+export interface IdeChannelState {
+  features: number;
+  count: Twofold;
+  low: Twofold;
+  middle: Twofold;
+  high: Twofold;
+  device: number;
+  control: number;
+  status: number;
+  error: number;
+  interrupt: boolean;
+  /** Sectors a block of the MULTIPLE commands, by drive. */
+  multiple: [number, number];
+  /** What comes when the drive is no longer busy. */
+  pendingCommand: number | null;
+  /** The block that is being moved. */
+  buffer: number[];
+  /** Next byte in the buffer. */
+  at: number;
+  transfer: Transfer | null;
+}
+
+export function newState(): IdeChannelState {
+  return {
+    features: 0,
+    ...signature(),
+    control: 0,
+    interrupt: false,
+    multiple: [0, 0],
+    pendingCommand: null,
+    buffer: [],
+    at: 0,
+    transfer: null,
+  };
+}
+
+/** What a reset leaves: registers that tell a disk, and a diagnosis without findings. */
+export function signature(): Pick<
+  IdeChannelState,
+  "count" | "low" | "middle" | "high" | "device" | "error" | "status"
+> {
+  return {
+    count: [1, 0],
+    low: [1, 0],
+    middle: [0, 0],
+    high: [0, 0],
+    device: 0,
+    error: DIAGNOSTIC_PASSED,
+    status: IDLE,
+  };
+}
