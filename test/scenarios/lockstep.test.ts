@@ -3,9 +3,11 @@ import { churn } from "../../scenarios/support/guests/churn.ts";
 import { Contestant } from "../../scenarios/support/lockstep/contestant.ts";
 import { type LockstepOptions, lockstep } from "../../scenarios/support/lockstep/lockstep.ts";
 import { compareMemory, TablePages, withoutAccessedDirty } from "../../scenarios/support/lockstep/memory.ts";
+import type { GuestBuilder } from "../../src/guest/index.ts";
 import type { Gpa } from "../../src/mmu/address.ts";
 import { createMachine } from "../../src/vm/machine.ts";
 import type { Vm } from "../../src/vm/vm.ts";
+import { bootTwo, twoProcessors } from "../support/two-processors.ts";
 
 const EBP = 5;
 
@@ -69,6 +71,27 @@ describe("lock-step", () => {
     expect(difference).toMatchObject({ equalAt: 23_455, differentAt: 23_456 });
     expect(difference?.discrepancies.map(({ what }) => what)).toEqual(["ebp"]);
     for (const history of difference?.histories ?? []) expect(history).toMatch(/#\d+ cpu.exit/);
+  });
+
+  it("looks at every processor", async () => {
+    const spin = (g: GuestBuilder) => g.label(`spin${g.here}`).jmp(`spin${g.here}`);
+    const program = twoProcessors({ first: spin, second: spin });
+    const make = () => new Contestant(bootTwo(program, { quantum: 100 }).vm);
+    const found = await run({ make: () => [make(), make()], every: 500, maxInstructions: 2000 });
+    expect(found).toMatchObject({ end: "limit", difference: undefined });
+    const changed = await run({
+      make: () => [
+        make(),
+        new Disturbed(make().vm, 1001, (vm) => vm.withState((state) => state.setReg(EBP, 1), 1)),
+      ],
+      every: 500,
+      maxInstructions: 2000,
+    });
+    expect(changed.difference).toMatchObject({
+      equalAt: 1000,
+      differentAt: 1001,
+      discrepancies: [{ what: "cpu1 ebp", a: 0, b: 1 }],
+    });
   });
 
   it("finds a byte of memory that differs", async () => {
