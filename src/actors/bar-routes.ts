@@ -1,7 +1,9 @@
 import { type Bar, decodedBars } from "../devices/pci/bars.ts";
 import { type PciFunction, PciRegister } from "../devices/pci/function.ts";
-import type { IoRoutes } from "./io-routes.ts";
-import type { MmioRange, MmioRoutes } from "./mmio-routes.ts";
+import type { Routes } from "./routes.ts";
+
+/** The spaces that windows are in. */
+export type BarSpaces = Readonly<Record<Bar["kind"], Routes>>;
 
 /** A function of the actor answers at an address. */
 export interface BarHit<Function extends PciFunction> {
@@ -23,20 +25,13 @@ interface Held<Function extends PciFunction> {
 export class BarRoutes<Function extends PciFunction> {
   readonly #actor: string;
   readonly #functions: ReadonlyMap<Function, readonly Bar[]>;
-  readonly #io: IoRoutes;
-  readonly #mmio: MmioRoutes;
+  readonly #spaces: BarSpaces;
   #held: Held<Function>[] = [];
-  #ranges: MmioRange[] = [];
 
-  constructor(
-    actor: string,
-    functions: ReadonlyMap<Function, readonly Bar[]>,
-    routes: { io: IoRoutes; mmio: MmioRoutes },
-  ) {
+  constructor(actor: string, functions: ReadonlyMap<Function, readonly Bar[]>, spaces: BarSpaces) {
     this.#actor = actor;
     this.#functions = functions;
-    this.#io = routes.io;
-    this.#mmio = routes.mmio;
+    this.#spaces = spaces;
     for (const pci of functions.keys())
       pci.onWrite = (offset) => {
         if (offset < PciRegister.bar0 + 24) this.#update();
@@ -52,22 +47,11 @@ export class BarRoutes<Function extends PciFunction> {
   }
 
   #update(): void {
-    for (const { bar, base } of this.#held)
-      if (bar.kind === "io") this.#io.release(base, bar.sizeBytes, this.#actor);
-    for (const range of this.#ranges) this.#mmio.remove(range);
+    for (const { bar, base } of this.#held) this.#spaces[bar.kind].release(base, bar.sizeBytes, this.#actor);
     this.#held = [];
-    this.#ranges = [];
     for (const [pci, bars] of this.#functions)
       for (const { bar, base } of decodedBars(pci, bars))
-        if (this.#route(bar, base)) this.#held.push({ pci, bar, base });
-  }
-
-  #route(bar: Bar, base: number): boolean {
-    if (bar.kind === "io") return this.#io.claim(base, bar.sizeBytes, this.#actor);
-    const range = { first: base, sizeBytes: bar.sizeBytes, actor: this.#actor };
-    if (!this.#mmio.isFree(range)) return false;
-    this.#mmio.add(range);
-    this.#ranges.push(range);
-    return true;
+        if (this.#spaces[bar.kind].claim(base, bar.sizeBytes, this.#actor))
+          this.#held.push({ pci, bar, base });
   }
 }

@@ -1,4 +1,4 @@
-import type { Gpa } from "../mmu/address.ts";
+import type { Routes } from "./routes.ts";
 
 /** A run of guest-physical addresses that an actor answers for. */
 export interface MmioRange {
@@ -18,9 +18,9 @@ export class MmioOverlapError extends Error {
   }
 }
 
-/** Which actor stands behind a guest-physical address without memory. There are few ranges, and they may change while the guest runs. */
-export class MmioRoutes {
-  readonly #ranges: MmioRange[] = [];
+/** Which actor stands behind a guest-physical address without memory. There are few ranges. */
+export class MmioRoutes implements Routes {
+  #ranges: MmioRange[] = [];
   readonly #others: string;
 
   /** `others` serves what nobody claims. */
@@ -28,28 +28,27 @@ export class MmioRoutes {
     this.#others = others;
   }
 
-  get ranges(): readonly MmioRange[] {
-    return this.#ranges;
-  }
-
-  /** @throws MmioOverlapError */
+  /** For those that have to be there. @throws MmioOverlapError */
   add(range: MmioRange): void {
     const other = this.#overlapping(range);
     if (other !== undefined) throw new MmioOverlapError(other, range);
     this.#ranges.push(range);
   }
 
-  /** Whether nobody claims any of it. */
-  isFree(range: MmioRange): boolean {
-    return this.#overlapping(range) === undefined;
+  claim(first: number, sizeBytes: number, actor: string): boolean {
+    const range = { first, sizeBytes, actor };
+    if (this.#overlapping(range) !== undefined) return false;
+    this.#ranges.push(range);
+    return true;
   }
 
-  remove(range: MmioRange): void {
-    const at = this.#ranges.indexOf(range);
-    if (at >= 0) this.#ranges.splice(at, 1);
+  release(first: number, sizeBytes: number, actor: string): void {
+    this.#ranges = this.#ranges.filter(
+      (range) => range.first !== first || range.sizeBytes !== sizeBytes || range.actor !== actor,
+    );
   }
 
-  actorAt(gpa: Gpa): string {
+  actorAt(gpa: number): string {
     for (const range of this.#ranges)
       if (gpa >= range.first && gpa < range.first + range.sizeBytes) return range.actor;
     return this.#others;

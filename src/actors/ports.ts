@@ -6,7 +6,7 @@ import { allOnes, type PortDevice } from "../devices/device.ts";
 import { FwCfg } from "../devices/fw-cfg.ts";
 import { PciBus } from "../devices/pci/bus.ts";
 import type { PciFunction } from "../devices/pci/function.ts";
-import { PortMap } from "../devices/port-map.ts";
+import { mapDevices } from "../devices/port-map.ts";
 import { PostCode } from "../devices/post-code.ts";
 import { UnassignedPorts } from "../devices/unassigned.ts";
 import { VgaText } from "../devices/vga-text.ts";
@@ -58,10 +58,10 @@ export function addPorts(stage: Stage, parts: PortsParts): PortsModels {
     const fwCfg = new FwCfg({ memoryBytes: parts.memoryBytes, cpus: parts.cpus ?? 1 });
     const vga = parts.vga ? new VgaText(time) : undefined;
     models = { pci, postCode, acpiPm, debugConsole, debugExit, fwCfg, unassigned, ...(vga && { vga }) };
-    const map = new PortMap(devicesOf(models), unassigned);
+    const map = mapDevices(devicesOf(models), unassigned);
     return {
       actions: {
-        ...portActions(self, (port) => map.deviceAt(port)),
+        ...portActions(self, (port) => map.ownerAt(port)),
         readMemory: ({ event }) =>
           self.post(addresses.mmu, { type: "mmio.data", value: allOnes((event as MmioRead).size) }),
         writeMemory: () => self.post(addresses.mmu, { type: "mmio.done" }),

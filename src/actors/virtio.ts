@@ -11,10 +11,8 @@ import { WiredOr } from "../devices/wired-or.ts";
 import type { Disk } from "../disk/disk.ts";
 import { virtioChart } from "../machines/virtio.ts";
 import { SWITCHER } from "./addresses.ts";
-import { BarRoutes } from "./bar-routes.ts";
+import { BarRoutes, type BarSpaces } from "./bar-routes.ts";
 import { type DeviceParts, IrqMessages, linesOf } from "./device-ports.ts";
-import type { IoRoutes } from "./io-routes.ts";
-import type { MmioRoutes } from "./mmio-routes.ts";
 import type { Stage } from "./stage.ts";
 
 /** The first PCI device number of virtio functions. */
@@ -47,7 +45,7 @@ export interface VirtioModels {
   readonly functions: readonly VirtioPci[];
   readonly console?: VirtioPci;
   /** Routes their windows to the actor, from now on and whenever the guest moves them. */
-  connect(routes: { io: IoRoutes; mmio: MmioRoutes }): void;
+  connect(spaces: BarSpaces): void;
 }
 
 /** The virtio disks and console of one vm as an actor. */
@@ -124,9 +122,9 @@ export function addVirtio(stage: Stage, parts: VirtioParts): VirtioModels {
   return {
     functions,
     ...(console && { console }),
-    connect: (routes) => {
+    connect: (spaces) => {
       const windows = new Map<VirtioPci, readonly Bar[]>(functions.map((pci) => [pci, VIRTIO_BARS]));
-      bars = new BarRoutes(addresses.virtio, windows, routes);
+      bars = new BarRoutes(addresses.virtio, windows, spaces);
     },
   };
 }

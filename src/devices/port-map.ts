@@ -1,4 +1,4 @@
-import { type PortDevice, readAsBytes, writeAsBytes } from "./device.ts";
+import type { PortDevice } from "./device.ts";
 
 /** Size of the I/O port space of an IA-32 processor. */
 export const PORT_COUNT = 0x10000;
@@ -31,73 +31,57 @@ export class PortRangeError extends Error {
   }
 }
 
-/**
- * Which device answers which I/O port. The look-up is one typed-array read, because every IN and OUT of the guest that
- * exits comes through here.
- *
- * An access that lies within one device goes to it whole. One that begins in one device and ends in another (or in
- * nothing) is split into byte cycles, each to its own device, as an ISA bus does.
- */
-export class PortMap {
-  /** Index into `devices` by port; 0 is the fallback. */
-  private readonly owners = new Uint16Array(PORT_COUNT);
-  private readonly devices: PortDevice[];
+/** Who has which I/O port. The look-up is one read of a typed array, because every IN and OUT of the guest that exits comes through here. */
+export class PortMap<Owner> {
+  /** Index into `known` by port; 0 is who has what nobody claims. */
+  readonly #owners = new Uint16Array(PORT_COUNT);
+  readonly #known: Owner[];
 
-  /**
-   * @param fallback answers the ports that nobody claims
-   * @throws PortOverlapError, PortRangeError
-   */
-  constructor(devices: Iterable<PortDevice>, fallback: PortDevice) {
-    this.devices = [fallback];
-    for (const device of devices) this.add(device);
+  /** `others` has the ports that nobody claims. */
+  constructor(others: Owner) {
+    this.#known = [others];
   }
 
-  /** The device at `port`; the fallback when nobody claims it. */
-  deviceAt(port: number): PortDevice {
-    return this.devices[this.owners[port & 0xffff]!]!;
+  ownerAt(port: number): Owner {
+    return this.#known[this.#owners[port & 0xffff] as number] as Owner;
   }
 
-  /** What an IN of `sizeBytes` (1, 2 or 4) from `port` gives, zero-extended. */
-  read(port: number, sizeBytes: number): number {
-    const device = this.deviceAt(port);
-    if (this.isWithin(device, port, sizeBytes)) return device.readPort(port, sizeBytes);
-    return readAsBytes(port, sizeBytes, (at) => this.deviceAt(at).readPort(at, 1));
+  /** The first of these ports that is claimed, if one is. */
+  claimedAmong(first: number, count: number): number | undefined {
+    const at = this.#owners.subarray(first, first + count).findIndex((owner) => owner !== 0);
+    return at < 0 ? undefined : first + at;
   }
 
-  /** An OUT of `sizeBytes` (1, 2 or 4) to `port`. */
-  write(port: number, sizeBytes: number, value: number): void {
-    const device = this.deviceAt(port);
-    if (this.isWithin(device, port, sizeBytes)) device.writePort(port, sizeBytes, value);
-    else writeAsBytes(port, sizeBytes, value, (at, byte) => this.deviceAt(at).writePort(at, 1, byte));
-  }
-
-  /** Every claimed range in the order of ports, for a table or a trace. */
-  ranges(): { first: number; count: number; name: string }[] {
-    return this.devices
-      .slice(1)
-      .flatMap((device) => device.ports.map(({ first, count }) => ({ first, count, name: device.name })))
-      .sort((a, b) => a.first - b.first);
-  }
-
-  private add(device: PortDevice): void {
-    const index = this.devices.push(device) - 1;
-    for (const { first, count } of device.ports) {
-      const whole = Number.isInteger(first) && Number.isInteger(count);
-      if (!whole || first < 0 || count < 1 || first + count > PORT_COUNT) {
-        throw new PortRangeError(device.name, first, count);
-      }
-      for (let port = first; port < first + count; port++) {
-        const owner = this.owners[port]!;
-        if (owner !== 0) throw new PortOverlapError(port, this.devices[owner]!.name, device.name);
-        this.owners[port] = index;
-      }
-    }
-  }
-
-  private isWithin(device: PortDevice, port: number, sizeBytes: number): boolean {
-    for (let index = 1; index < sizeBytes; index++) {
-      if (this.deviceAt(port + index) !== device) return false;
-    }
+  /** False, and nothing is changed, when one of them is claimed already. */
+  claim(first: number, count: number, owner: Owner): boolean {
+    if (this.claimedAmong(first, count) !== undefined) return false;
+    const known = this.#known.indexOf(owner, 1);
+    this.#owners.fill(known < 0 ? this.#known.push(owner) - 1 : known, first, first + count);
     return true;
   }
+
+  /** Those of these ports that the owner has claimed are nobody's again. */
+  release(first: number, count: number, owner: Owner): void {
+    const index = this.#known.indexOf(owner, 1);
+    for (let port = first; port < first + count; port++)
+      if (this.#owners[port] === index) this.#owners[port] = 0;
+  }
+}
+
+/**
+ * Which device answers which port; `fallback` answers those that nobody claims.
+ * @throws PortOverlapError, PortRangeError
+ */
+export function mapDevices(devices: Iterable<PortDevice>, fallback: PortDevice): PortMap<PortDevice> {
+  const map = new PortMap(fallback);
+  for (const device of devices)
+    for (const { first, count } of device.ports) {
+      const whole = Number.isInteger(first) && Number.isInteger(count);
+      if (!whole || first < 0 || count < 1 || first + count > PORT_COUNT)
+        throw new PortRangeError(device.name, first, count);
+      const taken = map.claimedAmong(first, count);
+      if (taken !== undefined) throw new PortOverlapError(taken, map.ownerAt(taken).name, device.name);
+      map.claim(first, count, device);
+    }
+  return map;
 }

@@ -177,7 +177,7 @@ export function buildPlant(parts: PlantParts): Plant {
     ]),
     { actor: addresses.ports, device: ports.unassigned },
   );
-  virtio?.connect({ io: routes, mmio });
+  virtio?.connect({ io: routes, memory: mmio });
   return {
     addresses,
     devices: {

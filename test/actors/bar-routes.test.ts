@@ -32,7 +32,10 @@ function rig() {
         memoryBase: 0xfe000000 + 0x4000 * n,
       }),
   ) as [VirtioPci, VirtioPci];
-  const bars = new BarRoutes("virtio", new Map(pci.map((one) => [one, VIRTIO_BARS])), { io, mmio });
+  const bars = new BarRoutes("virtio", new Map(pci.map((one) => [one, VIRTIO_BARS])), {
+    io,
+    memory: mmio,
+  });
   const at = (gpa: number) => mmio.actorAt(gpa as Gpa);
   return { io, bars, pci, at };
 }
