@@ -1,4 +1,5 @@
 import { bootProgram, GuestBuilder, type GuestProgram, mem32, ref } from "../../src/guest/index.ts";
+import type { Gpa } from "../../src/mmu/address.ts";
 import { createMachine, type Machine } from "../../src/vm/machine.ts";
 import type { MachineOptions, VmOptions } from "../../src/vm/options.ts";
 import type { Vm } from "../../src/vm/vm.ts";
@@ -106,5 +107,5 @@ export function bootTwo(
       prepare?.(memory, state);
     },
   });
-  return { machine, vm, word: (gpa) => vm.memory.read32(gpa as never) };
+  return { machine, vm, word: (gpa) => vm.memory.read32(gpa as Gpa) };
 }

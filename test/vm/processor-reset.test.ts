@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import * as L from "../../src/cpu/layout.ts";
 import { type GuestBuilder, mem32 } from "../../src/guest/index.ts";
+import type { Gpa } from "../../src/mmu/address.ts";
 import { awaitWord, bootTwo, sendInit, sendStartUp, twoProcessors } from "../support/two-processors.ts";
 
 /** Words in memory that tell how far they have come. */
@@ -52,7 +53,7 @@ function reset() {
   });
   const { vm, word } = bootTwo(
     program,
-    { prepare: (memory) => memory.writeBytes((REST_PAGE << 12) as never, Uint8Array.of(0xeb, 0xfe)) },
+    { prepare: (memory) => memory.writeBytes((REST_PAGE << 12) as Gpa, Uint8Array.of(0xeb, 0xfe)) },
     { cpu: "max" },
   );
   return { vm, word };
@@ -72,7 +73,7 @@ describe("INIT to a second processor that runs", () => {
   });
 
   it("leaves it with the registers of the manual's table when that has come, and the second one is ignored", () => {
-    vm.memory.write32(SPOILT as never, 3);
+    vm.memory.write32(SPOILT as Gpa, 3);
     expect(upTo(1000)).toBe("until");
     expect(word(STARTS)).toBe(1);
     vm.withState((state) => {
