@@ -2,6 +2,7 @@ import type { ConsoleInput, IoRead, IoWrite, MmioRead, MmioWrite } from "../bus/
 import { allOnes } from "../devices/device.ts";
 import type { DmaMemory } from "../devices/dma.ts";
 import type { Bar } from "../devices/pci/bars.ts";
+import { lineOfSlot, PCI_LINES } from "../devices/pci/chipset.ts";
 import { VirtioBlock } from "../devices/virtio/block.ts";
 import { VirtioConsole } from "../devices/virtio/console.ts";
 import type { VirtioDevice } from "../devices/virtio/device.ts";
@@ -17,15 +18,11 @@ import type { Stage } from "./stage.ts";
 
 /** The first PCI device number of virtio functions. */
 export const VIRTIO_SLOT = 3;
-/** Interrupt lines by device number, even and odd. */
-const LINES = [10, 11] as const;
 const IO_BASE = 0xc000;
 const IO_PITCH = 0x80;
 const MEMORY_BASE = 0xfe000000;
 const MEMORY_PITCH = 0x4000;
 const RECEIVE_QUEUE = 0;
-
-export const lineOfSlot = (slot: number): number => LINES[slot & 1] as number;
 
 /** A disk that the guest finds as /dev/vda and so on. */
 export interface VirtioDisk {
@@ -56,7 +53,7 @@ export function addVirtio(stage: Stage, parts: VirtioParts): VirtioModels {
   let console: VirtioPci | undefined;
   stage.add(addresses.virtio, virtioChart, (self) => {
     const shared = new Map(
-      LINES.map((line) => [line as number, new WiredOr(new IrqMessages(self, linesOf(parts), line))]),
+      PCI_LINES.map((line) => [line as number, new WiredOr(new IrqMessages(self, linesOf(parts), line))]),
     );
     const add = (device: VirtioDevice): VirtioPci => {
       const n = functions.length;

@@ -36,6 +36,7 @@ import {
   ISA_BRIDGE,
   ideFunction,
   isaBridge,
+  PCI_LINES,
 } from "../devices/pci/chipset.ts";
 import type { PciFunction } from "../devices/pci/function.ts";
 import type { PicPair } from "../devices/pic-pair.ts";
@@ -52,7 +53,7 @@ import type { VcpuSet } from "../switch/vcpu-set.ts";
 import { MOST_CPUS } from "../switch/vcpu-set.ts";
 
 const ELCR_PORT_OF_SLAVE = 0x4d1;
-const PCI_LINES_OF_SLAVE = 0x0c;
+const PCI_LINES_OF_SLAVE = PCI_LINES.reduce((bits, line) => bits | (1 << (line - 8)), 0);
 
 /** The register models of one vm's devices, for looking at. */
 export interface DeviceModels extends PortsModels {
@@ -213,7 +214,7 @@ function pciFunctions(hasDisks: boolean, virtio: VirtioModels | undefined): Read
 function addVirtioDevices(parts: PlantParts, wiring: DeviceParts, pic: PicPair): VirtioModels | undefined {
   const { stage, memory, pager, virtio } = parts;
   if (virtio.disks.length === 0 && !virtio.console) return undefined;
-  // Lines 10 and 11 are level-triggered, as firmware sets it for PCI.
+  // As firmware sets it for PCI.
   pic.writePort(ELCR_PORT_OF_SLAVE, 1, PCI_LINES_OF_SLAVE);
   const dma = new GuestDma(memory, (gpa, sizeBytes) => {
     if (!isKvm(pager)) return;

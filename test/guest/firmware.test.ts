@@ -27,6 +27,30 @@ describe("ACPI", () => {
     expect(all.map((at) => sum(at, view.getUint32(at + 4, true)))).toEqual([0, 0, 0, 0]);
     expect(text(offset(view.getUint32(fadt + 36, true)), 4)).toBe("FACS");
   });
+  test("the DSDT routes pin A of slots 2 to 31 to I/O APIC pins 10 and 11 in turns", () => {
+    const at = Buffer.from(rom.bytes).indexOf("_PRT") + 4;
+    // A package: its length in two bytes, 30 elements.
+    expect([rom.bytes[at], (rom.bytes[at + 1] as number) >> 6, rom.bytes[at + 3]]).toEqual([0x12, 1, 30]);
+    const entries = Array.from({ length: 30 }, (_, n) => [
+      ...rom.bytes.subarray(at + 4 + 12 * n, at + 16 + 12 * n),
+    ]);
+    expect(entries).toEqual(
+      Array.from({ length: 30 }, (_, n) => [
+        0x12,
+        11,
+        4,
+        0x0c,
+        0xff,
+        0xff,
+        n + 2,
+        0,
+        0,
+        0,
+        0x0a,
+        10 + (n & 1),
+      ]),
+    );
+  });
   test("the MADT lists both processors, the I/O APIC and the overrides", () => {
     const madt = tables[1] as number;
     const entries: number[][] = [];

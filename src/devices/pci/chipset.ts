@@ -51,3 +51,9 @@ export function ideFunction(): PciFunction {
 export const HOST_BRIDGE = 0;
 export const ISA_BRIDGE = (1 << 3) | 0;
 export const IDE_FUNCTION = (1 << 3) | 1;
+
+/** Devices on the bus, by slot. */
+export const PCI_SLOTS = 32;
+/** Interrupt lines that pin A of a slot leads to, even and odd ones. Level-triggered. */
+export const PCI_LINES = [10, 11] as const;
+export const lineOfSlot = (slot: number): number => PCI_LINES[slot & 1] as number;

@@ -1,5 +1,6 @@
 import { PM_TIMER_PORT, PM1_CONTROL_PORT, PM1_EVENT_PORT, S5_SLEEP_TYPE } from "../../devices/acpi-pm.ts";
 import { IO_APIC_BASE, IO_APIC_ID, LOCAL_APIC_BASE } from "../../devices/apic-addresses.ts";
+import { lineOfSlot, PCI_SLOTS } from "../../devices/pci/chipset.ts";
 import * as aml from "./aml.ts";
 import { checksum, TableWriter } from "./tables.ts";
 
@@ -91,7 +92,7 @@ export function madt(cpus: number): Uint8Array {
   return table("APIC", 1, body);
 }
 
-/** The sleep type of soft-off, and a PCI root bridge with its windows of bus numbers, ports and memory. */
+/** The sleep type of soft-off, and a PCI root bridge with its windows of bus numbers, ports and memory, and where its interrupts lead. */
 export function dsdt(): Uint8Array {
   const body = new TableWriter();
   const off = aml.integer(S5_SLEEP_TYPE);
@@ -109,7 +110,25 @@ export function dsdt(): Uint8Array {
     aml.name("_HID", aml.eisaId("PNP0A03")),
     aml.name("_UID", aml.integer(0)),
     aml.name("_CRS", windows),
+    aml.name("_PRT", interruptRouting()),
   );
   body.u8(...aml.scope("_SB_", root));
   return table("DSDT", 1, body);
+}
+
+/** Pin A of each slot but the bridges', at a fixed pin of the I/O APIC (6.2.13). */
+function interruptRouting(): aml.Aml {
+  const anyFunction = 0xffff;
+  const fixed = aml.integer(0);
+  const entries: aml.Aml[] = [];
+  for (let slot = 2; slot < PCI_SLOTS; slot++)
+    entries.push(
+      aml.packageOf(
+        aml.integer(slot * 0x10000 + anyFunction),
+        aml.integer(0),
+        fixed,
+        aml.integer(lineOfSlot(slot)),
+      ),
+    );
+  return aml.packageOf(...entries);
 }
