@@ -2,9 +2,17 @@ import type { OpcodeLine } from "../../../src/cpu/instructions/line.ts";
 import { Random } from "../instructions/support/random.ts";
 import { type Case, CONTENT } from "./case.ts";
 import { type Encoding, encode, encode64, type MemoryForm } from "./encoding.ts";
-import { type Form, isReg, isRm, mandatoryOf } from "./forms.ts";
+import { type Form, isFloatArithmetic, isReg, isRm, mandatoryOf } from "./forms.ts";
 import { BASE, CODE, FX_BYTES, HALF, WINDOW, windowAt } from "./memory-map.ts";
-import { putDouble, putExtended, putFloatingState, putPacked, single } from "./operands.ts";
+import {
+  putDouble,
+  putExtended,
+  putFloatingState,
+  putFloatPairs,
+  putPacked,
+  single,
+  XMM_AT,
+} from "./operands.ts";
 
 /** Raise it when the same seed no longer gives the same cases: all fixtures are to be recorded anew then. */
 export const GENERATOR_VERSION = 1;
@@ -395,6 +403,14 @@ export function makeCase(form: Form, random: Random): Case {
   aim(form, draft, content, windows, encoding);
   const fx = new Uint8Array(FX_BYTES);
   putFloatingState(fx, kind, random);
+  if (isFloatArithmetic(form) && modrm && random.below(4) !== 0) {
+    const { memory, rm } = modrm;
+    const first = new DataView(fx.buffer, XMM_AT + 16 * modrm.reg, 16);
+    const second = memory
+      ? new DataView(content.buffer, operandAt - windows[0], size)
+      : new DataView(fx.buffer, XMM_AT + 16 * rm, 16);
+    putFloatPairs(first, second, line.mnemonic.endsWith("d"), random);
+  }
   const code = encode(encoding, bits);
   return {
     code,

@@ -42,6 +42,10 @@ function nameOf(line: OpcodeLine): string {
 /** A line of the table as a name: opcode, mnemonic, operands. Unique. */
 export const lineName = (line: OpcodeLine): string => `${nameOf(line)}${line.only ? ` ${line.only}` : ""}`;
 
+/** Floating-point arithmetic of SSE: overflows, underflows and rounds, as MXCSR has it. */
+export const isFloatArithmetic = ({ line }: Form): boolean =>
+  /^(add|sub|mul|div|sqrt|min|max)[sp][sd]$/.test(line.mnemonic);
+
 /** Whether operand size changes what the line does. */
 function sized(line: OpcodeLine): boolean {
   if (line.string) return (line.opcode & 1) === 1;

@@ -118,6 +118,67 @@ export function putPacked(view: DataView, at: number, random: Random): void {
   }
 }
 
+/** Sign, exponent and fraction of a number at which arithmetic does something rare; `other`: what it meets. */
+function floatOf(double: boolean, other: bigint, random: Random): bigint {
+  const bits = double ? 52n : 23n;
+  const top = double ? 0x7ff : 0xff;
+  const middle = top >> 1;
+  let exponent = 0;
+  let fraction = ((BigInt(random.word()) << 32n) | BigInt(random.word())) >> (64n - bits);
+  switch (random.below(12)) {
+    case 0:
+      fraction = 0n;
+      break;
+    case 1:
+      break;
+    case 2:
+      fraction = BigInt(random.below(4));
+      break;
+    case 3:
+      exponent = top;
+      if (random.below(2)) fraction = 0n;
+      break;
+    case 4:
+      exponent = random.below(3);
+      break;
+    case 5:
+      exponent = top - 1 - random.below(3);
+      break;
+    case 6:
+      return other ^ BigInt(random.below(4)) ^ (BigInt(random.below(2)) << (double ? 63n : 31n));
+    case 7:
+      // Few bits: ties, and exact results.
+      exponent = middle + random.below(60);
+      fraction &= ~0n << (bits - 6n);
+      break;
+    case 8:
+      exponent = (middle >> 1) + random.below(4);
+      break;
+    case 9:
+      exponent = middle + (top >> 2) + random.below(4);
+      break;
+    default:
+      exponent = middle - 4 + random.below(8);
+  }
+  return (BigInt(random.below(2)) << (double ? 63n : 31n)) | (BigInt(exponent) << bits) | fraction;
+}
+
+/** The two operands of floating-point arithmetic, element by element. */
+export function putFloatPairs(first: DataView, second: DataView, double: boolean, random: Random): void {
+  const bytes = double ? 8 : 4;
+  const put = (view: DataView, at: number, value: bigint) => {
+    if (double) view.setBigUint64(at, value, true);
+    else view.setUint32(at, Number(value), true);
+  };
+  for (let at = 0; at < second.byteLength; at += bytes) {
+    const one = floatOf(double, 0n, random);
+    put(first, at, one);
+    put(second, at, floatOf(double, one, random));
+  }
+}
+
+/** Where XMM0 is in the FXSAVE format. */
+export const XMM_AT = 160;
 const PRECISIONS = [0, 2, 3, 3, 3] as const;
 
 /** Control, status, tags and registers of the x87, and XMM registers with MXCSR, in the FXSAVE format. */
@@ -149,7 +210,7 @@ export function putFloatingState(
   for (let n = 0; n < 8; n++) {
     putExtended(view, 32 + 16 * n, random);
     if (kind === "mmx") putPacked(view, 32 + 16 * n, random);
-    if (kind !== "x87") putPacked(view, 160 + 16 * n, random);
+    if (kind !== "x87") putPacked(view, XMM_AT + 16 * n, random);
     // Ten bytes of sixteen are the register.
     fx.fill(0, 32 + 16 * n + 10, 48 + 16 * n);
   }

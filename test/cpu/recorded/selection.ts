@@ -1,12 +1,15 @@
 import type { Case } from "./case.ts";
 import { casesOf } from "./cases.ts";
 import { testedElsewhere } from "./elsewhere.ts";
-import { FORMS, type Form } from "./forms.ts";
+import { FORMS, type Form, isFloatArithmetic } from "./forms.ts";
 
 /** Forms with recorded cases. */
 export const RECORDED_FORMS: readonly Form[] = FORMS.filter((form) => testedElsewhere(form) === undefined);
 
 /** How many cases a form has: of the x87 fewer, since its forms are more. */
-const countOf = (form: Form): number => (form.x87 ? 120 : 128);
+function countOf(form: Form): number {
+  if (isFloatArithmetic(form)) return 512;
+  return form.x87 ? 120 : 128;
+}
 
 export const casesFor = (form: Form): Case[] => casesOf(form, countOf(form));
