@@ -1,9 +1,14 @@
 /**
- * `npm run record:cpu`: executes the cases of every form on this machine's processor and writes test/cpu/recorded/fixtures. With `-- --missing`
- * only forms without usable fixtures are recorded; with `-- NAME…` forms whose names begin so. Needs gcc; 32-bit programs that the kernel
+ * `npm run record:cpu`: executes the cases of every form on this machine's processor and writes test/cpu/recorded/fixtures, and the stretches of
+ * code of test/cpu/engine. With `-- --missing` only what has no usable fixtures is recorded; with `-- NAME…` only forms whose names begin so. Needs gcc; 32-bit programs that the kernel
  * does not run need qemu-i386 (Debian: qemu-user).
  */
 
+import {
+  isRecorded,
+  PROGRAM,
+  record as recordStretches,
+} from "../test/cpu/engine/support/recorded-stretches.ts";
 import {
   type Fixture,
   fingerprint,
@@ -13,6 +18,7 @@ import {
   writeFixtures,
 } from "../test/cpu/recorded/fixtures.ts";
 import { type Form, groupOf } from "../test/cpu/recorded/forms.ts";
+import { NativePrograms } from "../test/cpu/recorded/native-programs.ts";
 import { Oracles } from "../test/cpu/recorded/oracle.ts";
 import { casesFor, RECORDED_FORMS } from "../test/cpu/recorded/selection.ts";
 
@@ -51,6 +57,22 @@ function record(form: Form): Fixture | undefined {
   }
 }
 
+function recordSequences(): void {
+  if (names.length > 0 || (missingOnly && isRecorded())) return;
+  const programs = new NativePrograms();
+  try {
+    const program = programs.build32(PROGRAM);
+    if (program) {
+      recordStretches(program);
+      return;
+    }
+    console.error("stretches of code: no 32-bit program runs here (install gcc-multilib and qemu-user)");
+    process.exitCode = 1;
+  } finally {
+    programs.dispose();
+  }
+}
+
 const groups = new Map<string, Form[]>();
 for (const form of RECORDED_FORMS) {
   const group = groupOf(form);
@@ -67,4 +89,5 @@ try {
 } finally {
   oracles.dispose();
 }
+recordSequences();
 console.log(`${cases} cases of ${groups.size} opcodes recorded`);

@@ -65,8 +65,6 @@ export const SHADOW_TASK = 4;
 export const CONTROLS = 0xc0;
 /** Non-zero when something wants the CPU at the next moment that IF is set (interrupt window). */
 export const WINDOW = 0xc4;
-/** The micro-operation at which the running instruction began (arena byte address); for precise exits. */
-export const CURRENT_OP = 0xc8;
 /** EIPs below it lie, with the whole of their page, within the limit of CS. */
 export const FETCH_END = 0xcc;
 

@@ -106,12 +106,10 @@ const LANE_OPS = {
   "i32x4.extract_lane": 27,
   "i64x2.extract_lane": 29,
   "i32x4.replace_lane": 28,
-  "i64x2.replace_lane": 30,
 } as const;
 
 export type VectorOp = keyof typeof VECTOR_OPS;
 export type MaskOp = keyof typeof MASK_OPS;
-export type LaneOp = keyof typeof LANE_OPS;
 
 /** A vector operation: `op` is the opcode, `immediate` the bytes behind it. */
 export interface SimdExpr {
@@ -162,14 +160,6 @@ export const withLane32 = (a: Expr, lane: number, value: Expr): Expr => ({
   kind: "simd",
   type: "v128",
   op: LANE_OPS["i32x4.replace_lane"],
-  args: [a, value],
-  immediate: [lane],
-});
-
-export const withLane64 = (a: Expr, lane: number, value: Expr): Expr => ({
-  kind: "simd",
-  type: "v128",
-  op: LANE_OPS["i64x2.replace_lane"],
   args: [a, value],
   immediate: [lane],
 });

@@ -3,16 +3,8 @@ import { Random } from "../instructions/support/random.ts";
 import { type Case, CONTENT } from "./case.ts";
 import { type Encoding, encode, encode64, type MemoryForm } from "./encoding.ts";
 import { type Form, isFloatArithmetic, isReg, isRm, mandatoryOf } from "./forms.ts";
-import { BASE, CODE, FX_BYTES, HALF, WINDOW, windowAt } from "./memory-map.ts";
-import {
-  putDouble,
-  putExtended,
-  putFloatingState,
-  putFloatPairs,
-  putPacked,
-  single,
-  XMM_AT,
-} from "./operands.ts";
+import { BASE, CODE, FX_BYTES, HALF, WINDOW, windowAt, XMM_AT } from "./memory-map.ts";
+import { putDouble, putExtended, putFloatingState, putFloatPairs, putPacked, single } from "./operands.ts";
 
 /** Raise it when the same seed no longer gives the same cases: all fixtures are to be recorded anew then. */
 export const GENERATOR_VERSION = 1;

@@ -20,16 +20,8 @@ const REGISTER_ONLY = /^(N|U|R)/;
 
 const hex = (n: number): string => n.toString(16).toUpperCase().padStart(2, "0");
 
-interface Prefixed {
-  readonly prefix?: number | string;
-}
-
-/** Mandatory prefix of a line, whatever the table calls it: 0 none. */
-export function mandatoryOf(line: OpcodeLine): number {
-  const { prefix } = line as Prefixed;
-  if (prefix === undefined || prefix === "none") return 0;
-  return typeof prefix === "number" ? prefix : Number.parseInt(prefix, 16) || 0;
-}
+/** Mandatory prefix of a line: 0 none. */
+export const mandatoryOf = ({ prefix = "none" }: OpcodeLine): number => (prefix === "none" ? 0 : prefix);
 
 function nameOf(line: OpcodeLine): string {
   const operands = line.operands.map(({ code }) => code).join(",");

@@ -17,3 +17,6 @@ export const windowAt = (page: number): number => BASE + page * PAGE - HALF;
 
 /** Kinds of the two pages that a window lies in. */
 export const kindsAt = (page: number): string => PAGE_KINDS.slice(page - 1, page + 1);
+
+/** Where XMM0 is in the FXSAVE format. */
+export const XMM_AT = 160;

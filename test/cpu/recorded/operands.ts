@@ -1,4 +1,5 @@
 import type { Random } from "../instructions/support/random.ts";
+import { XMM_AT } from "./memory-map.ts";
 
 /** Values at which instructions change what they do. */
 
@@ -177,8 +178,6 @@ export function putFloatPairs(first: DataView, second: DataView, double: boolean
   }
 }
 
-/** Where XMM0 is in the FXSAVE format. */
-export const XMM_AT = 160;
 const PRECISIONS = [0, 2, 3, 3, 3] as const;
 
 /** Control, status, tags and registers of the x87, and XMM registers with MXCSR, in the FXSAVE format. */

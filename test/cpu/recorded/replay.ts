@@ -1,7 +1,7 @@
 import * as L from "../../../src/cpu/layout.ts";
 import { EngineGuest, HANDLERS, Sel, U, W } from "../engine/support/guest.ts";
 import { type Case, CONTENT, type Outcome } from "./case.ts";
-import { BASE, CODE, CODE_PAGES, FX_BYTES, HALF, PAGE, PAGE_KINDS } from "./memory-map.ts";
+import { BASE, CODE, CODE_PAGES, FX_BYTES, HALF, PAGE, PAGE_KINDS, XMM_AT } from "./memory-map.ts";
 
 const INT3 = 0xcc;
 /** Vectors that a user program may call by INT n. */
@@ -9,7 +9,6 @@ const USER_VECTORS = new Set([3, 4]);
 /** With an error code on the stack. */
 const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
 const BUDGET = 100_000;
-const EMPTY = new Uint8Array(FX_BYTES);
 
 /** The engine in the place of the processor: ring 3, paged, the memory of harness.c. */
 export class Replay {
@@ -75,7 +74,7 @@ export class Replay {
       regs,
       eflags: frame.eflags,
       content,
-      fx: floatingState(guest, one.fx),
+      fx: floatingState(guest),
     };
   }
 
@@ -95,9 +94,6 @@ export class Replay {
   }
 }
 
-/** XMM registers and MXCSR, once the engine has them. */
-const SSE = L as unknown as { readonly XMM?: number; readonly MXCSR?: number };
-
 function setFloatingState({ cpu: { state } }: EngineGuest, fx: Uint8Array): void {
   const view = new DataView(fx.buffer, fx.byteOffset, fx.length);
   const status = view.getUint16(2, true);
@@ -107,12 +103,12 @@ function setFloatingState({ cpu: { state } }: EngineGuest, fx: Uint8Array): void
   state.set(L.FPU_EMPTY, ~(fx[4] as number) & 0xff);
   for (let n = 0; n < 8; n++)
     state.u8.set(fx.subarray(32 + 16 * n, 42 + 16 * n), L.FPU_REGS + 16 * ((top + n) & 7));
-  if (SSE.XMM !== undefined) state.u8.set(fx.subarray(160, 288), SSE.XMM);
-  if (SSE.MXCSR !== undefined) state.set(SSE.MXCSR, view.getUint32(24, true));
+  state.u8.set(fx.subarray(XMM_AT, FX_BYTES), L.XMM);
+  state.set(L.MXCSR, view.getUint32(24, true));
 }
 
-function floatingState({ cpu: { state } }: EngineGuest, before: Uint8Array): Uint8Array {
-  const fx = SSE.XMM === undefined ? before.slice() : EMPTY.slice();
+function floatingState({ cpu: { state } }: EngineGuest): Uint8Array {
+  const fx = new Uint8Array(FX_BYTES);
   const view = new DataView(fx.buffer);
   const status = state.get(L.FPU_STATUS);
   const top = (status >> 11) & 7;
@@ -123,7 +119,7 @@ function floatingState({ cpu: { state } }: EngineGuest, before: Uint8Array): Uin
     const at = L.FPU_REGS + 16 * ((top + n) & 7);
     fx.set(state.u8.subarray(at, at + 10), 32 + 16 * n);
   }
-  if (SSE.XMM !== undefined) fx.set(state.u8.subarray(SSE.XMM, SSE.XMM + 128), 160);
-  if (SSE.MXCSR !== undefined) view.setUint32(24, state.get(SSE.MXCSR), true);
+  fx.set(state.u8.subarray(L.XMM, L.XMM + 128), XMM_AT);
+  view.setUint32(24, state.get(L.MXCSR), true);
   return fx;
 }

@@ -1,6 +1,6 @@
 import * as L from "../../../../src/cpu/layout.ts";
 import { EngineGuest, Sel, U, W } from "./guest.ts";
-import { CODE_AREA, DATA, type Outcome, type Snapshot, STACK, type Stretch, WORDS } from "./native.ts";
+import { CODE_AREA, DATA, type Outcome, type Snapshot, STACK, type Stretch, WORDS } from "./stretch.ts";
 
 const PAGE = 4096;
 const DATA_PAGE = DATA & ~(PAGE - 1);

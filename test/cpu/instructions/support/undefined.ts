@@ -1,20 +1,7 @@
-import { readFileSync } from "node:fs";
 import type { Instruction } from "../../../../src/cpu/decode/instruction.ts";
 import { Flag } from "../../../../src/cpu/state.ts";
 
 const { CF, PF, AF, ZF, SF, OF } = Flag;
-
-/**
- * Whether this machine's processor is of the kind whose undefined flags the semantics follow (AMD, family 17h and later). On
- * others only what the manual defines is compared.
- */
-export function followsUndefinedFlags(): boolean {
-  try {
-    return readFileSync("/proc/cpuinfo", "utf8").includes("AuthenticAMD");
-  } catch {
-    return false;
-  }
-}
 
 /** Arithmetic flags that the manual leaves undefined after an instruction; `count` is the masked count of a shift. */
 export function undefinedFlags({ line, width }: Instruction, count: number): number {

@@ -1,5 +1,5 @@
 /*
- * Runs stretches of code on the processor of this machine. Built with `gcc -m32`.
+ * Runs stretches of code, as a 32-bit program, on the processor of this machine or in an emulator.
  *
  * Input, a stream of records of little-endian 32-bit words:
  *   origin, length, code (padded to whole words), eax ecx edx ebx esp ebp esi edi, eflags, data[WORDS], stack[WORDS]
