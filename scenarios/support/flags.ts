@@ -5,6 +5,7 @@ import { CPU_MODELS, type CpuModel } from "../../src/cpu/system/cpu-models.ts";
 import { PAGER_NAMES, type PagerName } from "../../src/mmu/pager.ts";
 import { type FloodPolicy, type KvmOptions, MINIMUM_BUDGET } from "../../src/mmu/shadow/kvm/options.ts";
 import { PTE_LIST_KINDS } from "../../src/mmu/shadow/kvm/pte-lists.ts";
+import type { VtlbOptions } from "../../src/mmu/shadow/vtlb/pager.ts";
 import { MOST_CPUS } from "../../src/switch/vcpu-set.ts";
 import type { VmOptions } from "../../src/vm/options.ts";
 
@@ -61,6 +62,11 @@ export const COMMON_FLAGS = {
     value: "N",
     help: "kvm: most shadow pages, at least 64 (default: 2 % of the guest's pages)",
   },
+  "vtlb-global": {
+    type: "string",
+    value: "on|off",
+    help: "vtlb: keep what the guest marked global over loads of CR3, as a TLB does; off drops everything (default: on)",
+  },
   apic: {
     type: "string",
     value: "on|off",
@@ -105,6 +111,7 @@ export const COMMON_FLAGS = {
 export interface CommonSettings {
   readonly pager: PagerName;
   readonly kvm: KvmOptions;
+  readonly vtlb: VtlbOptions;
   readonly memoryMiB: number;
   readonly apic: boolean;
   readonly cpus: number;
@@ -205,8 +212,9 @@ function commonSettings(values: Readonly<Record<string, unknown>>): CommonSettin
   return {
     pager: pagerNamed(text("pager") ?? "vtlb"),
     kvm: kvmOptions(text),
+    vtlb: { keepGlobal: onOff("vtlb-global", text("vtlb-global"), true) },
     memoryMiB: memoryOf(text("memory")),
-    apic: oneOf("apic", text("apic") ?? "on", ["on", "off"]) === "on",
+    apic: onOff("apic", text("apic"), true),
     cpus: cpusOf(text("cpus")),
     cpu: text("cpu") === undefined ? undefined : oneOf("cpu", text("cpu") as string, CPU_MODELS),
     maxInstructions: limit === undefined ? Number.POSITIVE_INFINITY : countOf("max-instructions", limit),
@@ -230,21 +238,22 @@ export function countOf(flag: string, text: string): number {
   return count;
 }
 
+/** Settings that are named alike here and in VmOptions. */
+type PagerSettings = "pager" | "kvm" | "vtlb" | "memoryMiB" | "apic" | "cpus";
+
 /** What a vm is created with, as the flags say. */
-export function vmSettings(
-  settings: Pick<CommonSettings, "pager" | "kvm" | "memoryMiB" | "apic" | "cpus">,
-): Pick<VmOptions, "pager" | "kvm" | "memoryMiB" | "apic" | "cpus"> {
-  const { pager, kvm, memoryMiB, apic, cpus } = settings;
+export function vmSettings(settings: Pick<CommonSettings, PagerSettings>): Pick<VmOptions, PagerSettings> {
+  const { pager, kvm, vtlb, memoryMiB, apic, cpus } = settings;
   if (cpus > 1 && !apic)
     throw new UsageError("--cpus above 1 needs --apic on: processors start each other by it");
-  return { pager, kvm, memoryMiB, apic, cpus };
+  return { pager, kvm, vtlb, memoryMiB, apic, cpus };
 }
 
 function kvmOptions(text: (name: string) => string | undefined): KvmOptions {
   const [rmap, unsync, flood, pages] = ["rmap", "unsync", "flood", "shadow-pages"].map(text);
   return {
     ...(rmap !== undefined && { rmap: oneOf("rmap", rmap, PTE_LIST_KINDS) }),
-    ...(unsync !== undefined && { unsync: oneOf("unsync", unsync, ["on", "off"]) === "on" }),
+    ...(unsync !== undefined && { unsync: onOff("unsync", unsync, true) }),
     ...(flood !== undefined && { flood: oneOf("flood", flood, FLOOD_POLICIES) }),
     ...(pages !== undefined && { budget: shadowPagesOf(pages) }),
   };
@@ -257,6 +266,10 @@ function shadowPagesOf(text: string): number {
       `--shadow-pages takes at least ${MINIMUM_BUDGET}, or nothing could run, not "${text}"`,
     );
   return pages;
+}
+
+function onOff(flag: string, text: string | undefined, otherwise: boolean): boolean {
+  return text === undefined ? otherwise : oneOf(flag, text, ["on", "off"]) === "on";
 }
 
 /** @throws UsageError */

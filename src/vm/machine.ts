@@ -164,11 +164,11 @@ export class Machine {
       const views = vcpus.map((vcpu) => pagingView(vcpu, this.processor.state, this.processor.features));
       const paging = activePagingView(set, views);
       const { frames } = this;
-      const kvm = { ...(hasVirtio(options) && { strictDma: true }), ...options.kvm };
+      const kvm = { ...(hasVirtio(options) && { strictDma: true }), ...options.kvm, listener: facts };
       // kvm has one shadow for all, which is told whose turn it is; the others are TLBs in software, one a processor.
       const shared = pagerName === "kvm" || cpus === 1;
       const make = (context: Pick<PagerContext, "paging" | "tlb" | "number">) =>
-        createPager(pagerName, { ...context, memory, frames }, { ...kvm, listener: facts });
+        createPager(pagerName, { ...context, memory, frames }, { kvm, vtlb: options.vtlb });
       if (shared) pagers.push(make({ paging, tlb: this.#tlbOf(() => set.active ?? (vcpus[0] as Vcpu)) }));
       else
         for (const vcpu of vcpus)

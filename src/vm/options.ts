@@ -8,6 +8,7 @@ import type { GuestMemory } from "../mmu/guest-memory.ts";
 import type { MachineMemory } from "../mmu/machine-memory.ts";
 import type { PagerName } from "../mmu/pager.ts";
 import type { KvmOptions } from "../mmu/shadow/kvm/options.ts";
+import type { VtlbOptions } from "../mmu/shadow/vtlb/pager.ts";
 import type { TimeScale } from "../switch/virtual-time.ts";
 import type { Vm } from "./vm.ts";
 
@@ -35,6 +36,8 @@ export interface VmOptions {
   readonly pager: PagerName;
   /** Of the kvm pager. Other pagers ignore them. */
   readonly kvm?: Omit<KvmOptions, "listener">;
+  /** Of the vtlb pager. Other pagers ignore them. */
+  readonly vtlb?: VtlbOptions;
   /** Guest-physical memory, the legacy hole included. Default 128. */
   readonly memoryMiB?: number;
   readonly boot: Boot;
