@@ -1,14 +1,14 @@
 // Installs what is missing before `npm start` and `npm test`, so that both work straight after a clone. It runs before there are
 // any dependencies, hence plain JavaScript; it says nothing when there is nothing to do.
 import { spawnSync } from "node:child_process";
-import { existsSync, statSync, utimesSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const MINIMUM = [20, 19];
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const lockFile = join(root, "package-lock.json");
-/** npm writes this last, so its age is that of the installation. */
+/** npm writes this last, and into it what it has installed. */
 const installed = join(root, "node_modules", ".package-lock.json");
 
 function fail(message) {
@@ -21,9 +21,23 @@ function isNewEnough(version) {
   return major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1]);
 }
 
+/** Whether node_modules holds the versions that the lock file names. Optional ones may be of another platform, and be missing for that. */
 function isInstalled() {
   if (!existsSync(installed)) return false;
-  return !existsSync(lockFile) || statSync(installed).mtimeMs >= statSync(lockFile).mtimeMs;
+  if (!existsSync(lockFile)) return true;
+  const present = packagesOf(installed);
+  return Object.entries(packagesOf(lockFile)).every(([path, { version, optional }]) => {
+    const found = present[path];
+    return path === "" || (found === undefined ? optional === true : found.version === version);
+  });
+}
+
+function packagesOf(file) {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")).packages ?? {};
+  } catch (error) {
+    return fail(`${file} is no JSON (${error.message}): delete node_modules, or take the file from git again.`);
+  }
 }
 
 function npm(command) {
@@ -43,6 +57,4 @@ if (!isInstalled()) {
   const isDone = (existsSync(lockFile) && npm("ci")) || npm("install");
   if (!isDone)
     fail("the dependencies could not be installed: see npm's message above, and is there a network?");
-  // npm leaves the file as it is when nothing had to change; it would look outdated for ever.
-  if (existsSync(installed)) utimesSync(installed, new Date(), new Date());
 }
