@@ -36,7 +36,9 @@ function packagesOf(file) {
   try {
     return JSON.parse(readFileSync(file, "utf8")).packages ?? {};
   } catch (error) {
-    return fail(`${file} is no JSON (${error.message}): delete node_modules, or take the file from git again.`);
+    return fail(
+      `${file} is no JSON (${error.message}): delete node_modules, or take the file from git again.`,
+    );
   }
 }
 
