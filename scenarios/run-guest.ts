@@ -3,6 +3,7 @@
  *
  *     npx tsx scenarios/run-guest.ts --multiboot kernel.elf --exit-on debug-exit --json
  */
+import { closeSync, openSync, writeSync } from "node:fs";
 import type { VmEnd } from "../src/bus/messages/index.ts";
 import { type BootOutcome, bootReport, runBoot, tellEnd } from "./support/boot.ts";
 import { DISK_FLAGS, drivesOf } from "./support/disks.ts";
@@ -18,6 +19,7 @@ import {
 } from "./support/flags.ts";
 import { IMAGE_FLAGS, imageGuest } from "./support/images.ts";
 import { inspect, scenarioMachine } from "./support/machine.ts";
+import { PostCodes, postCodeOf, postCodeText } from "./support/post-codes.ts";
 import { ProgressLine } from "./support/progress.ts";
 import { printJson, runScenario } from "./support/scenario.ts";
 import { Terminal } from "./support/terminal.ts";
@@ -36,13 +38,21 @@ const FLAGS = {
     type: "string",
     value: "END",
     multiple: true,
-    help: `how the guest is meant to end, may be given several times: ${END_NAMES.join(", ")} (default, without --until: debug-exit, and halt unless it is a BIOS, which halts when it gives up)`,
+    help: `how the guest is meant to end, may be given several times: ${END_NAMES.join(", ")}, or post=FF, a POST code that ends the run (default, without --until: debug-exit, and halt unless it is a BIOS, which halts when it gives up)`,
   },
   "exit-code": {
     type: "string",
     value: "N",
     help: "with debug-exit: the exit code that is meant, (v << 1) | 1 for a write of v to port 0xf4 (default: any)",
   },
+  post: { type: "boolean", help: "show POST codes (ports 0x80 and 0x190) on stderr as they come" },
+  "out-port": {
+    type: "string",
+    value: "PORT",
+    multiple: true,
+    help: "an I/O port whose bytes are shown as those of 0xe9 are, such as a printer's 0x3bc; may be given several times",
+  },
+  "console-file": { type: "string", value: "FILE", help: "write all that the guest shows to a file, too" },
   screen: { type: "boolean", help: "print the text screen (80 by 25) at the end" },
   console: {
     type: "boolean",
@@ -60,7 +70,7 @@ type Flags = FlagValues<typeof FLAGS>;
 const COMMAND = {
   name: "scenarios/run-guest.ts",
   summary:
-    "Runs a guest image and shows what it sends to COM1 and to port 0xe9. One of --multiboot, --rom and --flat says what to run.\n" +
+    "Runs a guest image and shows what it sends to COM1, to port 0xe9 and to those of --out-port. One of --multiboot, --rom and --flat says what to run.\n" +
     "The exit code is 0 exactly when the console has shown what --until says, or the guest has ended as --exit-on says.",
   flags: FLAGS,
 };
@@ -69,6 +79,8 @@ const COMMAND = {
 interface Goal {
   readonly until: RegExp | undefined;
   readonly ends: readonly VmEnd[];
+  /** The POST code that ends the run. */
+  readonly postCode: number | undefined;
   readonly exitCode: number | undefined;
 }
 
@@ -77,9 +89,19 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   const auditExits = countOf("audit-exits", flags["audit-exits"] ?? String(DEFAULT_AUDIT_EXITS));
   const { boot, roms } = imageGuest(flags, common.memoryMiB);
   const drives = drivesOf(flags);
+  const consolePorts = (flags["out-port"] ?? []).map(portOf);
+  const file = flags["console-file"] === undefined ? undefined : created(flags["console-file"]);
   const machine = scenarioMachine(common);
   const inspector = await inspect(machine, common);
-  const vm = machine.createVm({ name: "guest", ...vmSettings(common), boot, roms, ...drives, vga: true });
+  const vm = machine.createVm({
+    name: "guest",
+    ...vmSettings(common),
+    boot,
+    roms,
+    ...drives,
+    consolePorts,
+    vga: true,
+  });
   const progress = new ProgressLine(vm);
   const show = (text: string | Uint8Array): void => {
     progress.clear();
@@ -87,11 +109,18 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   };
   const showsConsole = !common.json || flags.console === true;
   if (showsConsole) vm.on("console", show);
+  if (file !== undefined) vm.on("console", (bytes) => void writeSync(file, bytes));
+  const tell = (text: string): void => {
+    progress.clear();
+    process.stderr.write(text);
+  };
+  const postCodes = new PostCodes(vm, goal.postCode, flags.post === true ? tell : undefined);
   const terminal = flags.console === true ? new Terminal(vm, show) : undefined;
   let outcome: BootOutcome;
   try {
     outcome = await runBoot(vm, {
       until: goal.until,
+      also: () => postCodes.look(),
       auditExits,
       maxInstructions: common.maxInstructions,
       paced: terminal !== undefined,
@@ -101,6 +130,7 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
     terminal?.disconnect();
     progress.stop();
     inspector?.stop();
+    if (file !== undefined) closeSync(file);
   }
   const { text } = vm.console;
   if (showsConsole && text !== "" && !text.endsWith("\n")) process.stdout.write("\n");
@@ -112,6 +142,7 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
       ...bootReport(vm, ok, outcome),
       exitCode: vm.exitCode ?? null,
       postCode: vm.devices.postCode.state.last,
+      postCodes: postCodes.seen.map(postCodeText),
       console: text.slice(-TAIL_CHARACTERS),
       ...(flags.screen === true && { screen: vm.screen }),
     });
@@ -126,16 +157,38 @@ function defaultEnds(flags: Flags): readonly (typeof END_NAMES)[number][] {
 
 function goalOf(flags: Flags): Goal {
   const until = flags.until === undefined ? undefined : patternOf("until", flags.until);
-  const named = flags["exit-on"]?.map((name) => oneOf("exit-on", name, END_NAMES));
-  const ends = named ?? (until === undefined ? defaultEnds(flags) : []);
+  const texts = flags["exit-on"] ?? [];
+  const codes = texts.map(postCodeOf).filter((code) => code !== undefined);
+  if (codes.length > 1) throw new UsageError("--exit-on post= can be given once");
+  const named = texts
+    .filter((text) => postCodeOf(text) === undefined)
+    .map((name) => oneOf("exit-on", name, [...END_NAMES, "post=FF"]) as (typeof END_NAMES)[number]);
+  const ends = texts.length > 0 ? named : until === undefined ? defaultEnds(flags) : [];
   const code = flags["exit-code"];
   if (code !== undefined && !(/^\d+$/.test(code) && Number(code) <= 255))
     throw new UsageError(`--exit-code takes a number from 0 to 255, not "${code}"`);
   return {
     until,
     ends: ends.map((name) => ENDS[name]),
+    postCode: codes[0],
     exitCode: code === undefined ? undefined : Number(code),
   };
+}
+
+/** @throws UsageError */
+function portOf(text: string): number {
+  const port = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 0xffff)) throw new UsageError(`--out-port takes a port from 0 to 0xffff, not "${text}"`);
+  return port;
+}
+
+/** A file to be written from its beginning. @throws UsageError */
+function created(path: string): number {
+  try {
+    return openSync(path, "w");
+  } catch (error) {
+    throw new UsageError(`--console-file cannot be written: ${(error as Error).message}`);
+  }
 }
 
 function isReached(goal: Goal, { reached, audits, result }: BootOutcome): boolean {

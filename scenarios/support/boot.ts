@@ -8,6 +8,8 @@ import type { Terminal } from "./terminal.ts";
 export interface BootOptions {
   /** What is waited for on the console; without it the vm runs until it ends or the user leaves. */
   readonly until?: RegExp | undefined;
+  /** Asked after every exit: it is reached by something else than the console. */
+  readonly also?: () => boolean;
   /** Exits between two audits; 0: one at the end only. */
   readonly auditExits: number;
   /** The run comes back after so many instructions, with the vm alive. */
@@ -28,6 +30,7 @@ export async function runBoot(vm: Vm, options: BootOptions): Promise<BootOutcome
   const { until, terminal, maxInstructions } = options;
   const audits = new Audits(vm, options.auditExits);
   const match = new ConsoleMatch(vm, until);
+  let found = false;
   const startMs = performance.now();
   let result: RunResult;
   do {
@@ -37,14 +40,15 @@ export async function runBoot(vm: Vm, options: BootOptions): Promise<BootOutcome
       until: () => {
         audits.exit();
         terminal?.afterExit();
-        return match.reached();
+        found = options.also?.() === true;
+        return match.reached() || found;
       },
       ...(Number.isFinite(maxInstructions) && { budget: maxInstructions - vm.stats().instructions }),
     });
   } while (result.status === "waiting" && (await terminal?.input()) === true);
   const wallMs = performance.now() - startMs;
   audits.run();
-  return { result, reached: match.found, audits, wallMs };
+  return { result, reached: match.found || found, audits, wallMs };
 }
 
 /** What --json tells of a boot. */

@@ -1,4 +1,5 @@
 /** What every scenario script does around its own work: flags, help, errors in one line, exit code. */
+import { PortOverlapError } from "../../src/devices/port-map.ts";
 import { DiskError } from "../../src/disk/index.ts";
 import { GuestFetchError, GuestImageError } from "../../src/guest/errors.ts";
 import { InspectorPortError } from "../../src/inspect/server.ts";
@@ -52,6 +53,7 @@ const EXPECTED = [
   OutOfFrames,
   DiskError,
   InspectorPortError,
+  PortOverlapError,
 ];
 
 /** One line for what a user can do something about; the stack of everything else. */

@@ -21,6 +21,8 @@ export interface PortsParts extends DeviceParts {
   readonly cpus?: number;
   /** On the PCI bus, by number (device << 3 | function). */
   readonly functions: ReadonlyMap<number, PciFunction>;
+  /** Ports besides 0xe9 whose bytes go to the console. Default: none. */
+  readonly consolePorts?: readonly number[];
   /** There is a VGA adapter in text mode. */
   readonly vga: boolean;
 }
@@ -50,8 +52,9 @@ export function addPorts(stage: Stage, parts: PortsParts): PortsModels {
     const pci = new PciBus(reset, parts.functions);
     const postCode = new PostCode();
     const acpiPm = new AcpiPm(time, () => self.post(addresses.vm, { type: "vm.halt", reason: POWERED_OFF }));
-    const debugConsole = new DebugConsole((byte) =>
-      self.post(addresses.vm, { type: "console.output", byte }),
+    const debugConsole = new DebugConsole(
+      (byte) => self.post(addresses.vm, { type: "console.output", byte }),
+      parts.consolePorts,
     );
     const debugExit = new DebugExit((code) => self.post(addresses.vm, { type: "vm.exit", code }));
     const unassigned = new UnassignedPorts();

@@ -248,6 +248,7 @@ export class Machine {
         keyboard: options.keyboard ?? false,
         disks: options.disks ?? [],
         virtio: { disks: options.virtioDisks ?? [], console: options.virtioConsole ?? false },
+        consolePorts: options.consolePorts ?? [],
         vga: options.vga ?? false,
         apic: options.apic ?? false,
       });

@@ -57,6 +57,8 @@ export interface VmOptions {
   readonly virtioDisks?: readonly VirtioDisk[];
   /** A virtio console (hvc0) beside the serial port. What is typed goes to it while a driver drives it. Default: none. */
   readonly virtioConsole?: boolean;
+  /** I/O ports besides 0xe9 whose bytes go to the console, such as a printer's 0x3bc or 0x378. Default: none. */
+  readonly consolePorts?: readonly number[];
   /** There is a VGA adapter in text mode, with its memory at 0xb8000. Default: none. */
   readonly vga?: boolean;
   /**

@@ -88,6 +88,8 @@ export interface PlantParts {
   /** Primary master and slave, secondary master and slave. */
   readonly disks: readonly (Disk | undefined)[];
   readonly virtio: { readonly disks: readonly VirtioDisk[]; readonly console: boolean };
+  /** Ports besides 0xe9 whose bytes go to the console. */
+  readonly consolePorts: readonly number[];
   /** A VGA adapter in text mode. */
   readonly vga: boolean;
   /** A local APIC and an I/O APIC. */
@@ -159,6 +161,7 @@ export function buildPlant(parts: PlantParts): Plant {
   const ports = addPorts(stage, {
     ...wiring,
     memoryBytes: memory.sizeBytes,
+    consolePorts: parts.consolePorts,
     vga: parts.vga,
     cpus: vcpus.length,
     functions: pciFunctions(channels.length > 0, virtio),

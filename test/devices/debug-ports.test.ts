@@ -9,6 +9,20 @@ test("the debug console sends what is written and reads as its own number", () =
   expect([sent, console.readPort(0xe9, 1), console.readPort(0xe9, 2)]).toEqual([[0x41], 0xe9, 0xffe9]);
 });
 
+test("the debug console takes bytes from other ports as well", () => {
+  const sent: number[] = [];
+  const console = new DebugConsole((byte) => sent.push(byte), [0x3bc]);
+  console.writePort(0x3bc, 1, 0x42);
+  expect([sent, console.readPort(0x3bc, 1), console.ports]).toEqual([
+    [0x42],
+    0xff,
+    [
+      { first: 0xe9, count: 1 },
+      { first: 0x3bc, count: 1 },
+    ],
+  ]);
+});
+
 test.each([
   [0, 1],
   [1, 3],

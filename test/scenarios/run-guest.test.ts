@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ImageFlags, imageGuest } from "../../scenarios/support/images.ts";
+import { postCodeOf } from "../../scenarios/support/post-codes.ts";
 import { createMachine } from "../../src/vm/machine.ts";
 import { elfImage } from "../guest/images.ts";
 
@@ -85,5 +86,14 @@ describe("run-guest", () => {
     expect(error?.name).toBe(name);
     expect(error?.message).toMatch(message);
     expect(error?.message).not.toContain("\n");
+  });
+});
+
+describe("the end post=", () => {
+  it("is a code of one or two hexadecimal digits; another end is none", () => {
+    expect(["post=fF", "post=7", "post=0x0E", "halt"].map(postCodeOf)).toEqual([255, 7, 14, undefined]);
+  });
+  it.each(["post=", "post=100", "post=G"])("refuses %s in one line", (text) => {
+    expect(() => postCodeOf(text)).toThrow(/^--exit-on post= takes a hexadecimal code from 00 to FF.*$/);
   });
 });
