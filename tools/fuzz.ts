@@ -1,7 +1,8 @@
 /** `npm run fuzz`: random programs on the engine, for as many instructions as wanted. See docs/fuzzing.md. */
 
 import { parseArgs } from "node:util";
-import { Fuzzer, type Pace, PLACES, placeName } from "../test/cpu/fuzz/program.ts";
+import { PLACES, placeName } from "../test/cpu/fuzz/places.ts";
+import { Fuzzer, type Pace } from "../test/cpu/fuzz/program.ts";
 
 const USAGE = `Usage: npm run fuzz -- [--instructions N] [--seed N] [--json]
 

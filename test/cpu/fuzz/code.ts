@@ -1,6 +1,7 @@
 import type { Random } from "../instructions/support/random.ts";
 import { encode } from "../recorded/encoding.ts";
 import { FORMS } from "../recorded/forms.ts";
+import { SELECTORS } from "./places.ts";
 
 /** Bytes to be run as code: random ones, and ones that reach the rarer parts of the engine. */
 
@@ -72,6 +73,10 @@ function valid(bits: 16 | 32, random: Random): number[] {
   const length = line.operands.reduce((sum, { code }) => sum + (lengths[code] ?? 0), 0);
   const near = line.operands.some(({ code }) => code === "Jz");
   const immediate = Array.from({ length }, (_, n) => (near && n > 0 ? 0 : random.below(256)));
+  if (line.operands.some(({ code }) => code === "A") && random.below(4)) {
+    const selector = random.pick(SELECTORS);
+    immediate.splice(-2, 2, selector & 0xff, selector >>> 8);
+  }
   return encode(
     {
       map: line.map,

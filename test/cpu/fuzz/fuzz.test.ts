@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Fuzzer, PLACES, placeName } from "./program.ts";
+import { PLACES, placeName } from "./places.ts";
+import { Fuzzer } from "./program.ts";
 
 /** A slice with fixed seeds. More: `npm run fuzz -- --instructions 200e6 --seed 1` (docs/fuzzing.md). */
 

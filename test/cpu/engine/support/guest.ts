@@ -2,6 +2,7 @@ import { Cpu } from "../../../../src/cpu/cpu.ts";
 import { ExitReason, type ExitRecord } from "../../../../src/cpu/exit.ts";
 import * as L from "../../../../src/cpu/layout.ts";
 import { Cr0, Cr4 } from "../../../../src/cpu/state.ts";
+import type { CpuModel } from "../../../../src/cpu/system/index.ts";
 import {
   codeSegment,
   dataSegment,
@@ -46,6 +47,8 @@ const GDT_ENTRIES = 32;
 export interface GuestOptions {
   /** Frames of the machine. */
   readonly frames?: number;
+  /** Default: "max". */
+  readonly model?: CpuModel;
   /** Guest-physical addresses of pages that have memory besides 0x1000 to 0xffff, as [address, pages]. Default: CODE to STACK. */
   readonly memory?: readonly (readonly [number, number])[];
   /** The machine and CPU of an earlier guest are used again (making a CPU takes time): the earlier guest is over. */
@@ -64,7 +67,7 @@ export class EngineGuest {
     const on = options.beside ?? options.after;
     const ranges = [[0x1000, 15], ...(options.memory ?? [[CODE, (STACK - CODE) / PAGE]])] as const;
     this.machine = on?.machine ?? new MachineMemory(options.frames ?? 128);
-    this.cpu = on?.cpu ?? new Cpu(this.machine, "max");
+    this.cpu = on?.cpu ?? new Cpu(this.machine, options.model ?? "max");
     const top = Math.max(...ranges.map(([gpa, pages]) => gpa / PAGE + pages));
     this.p2m = new Int32Array(top).fill(-1);
     // From the last frame down, so that neighbours in guest-physical memory are none in the machine's.
