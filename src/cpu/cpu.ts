@@ -157,7 +157,12 @@ export class Cpu implements Processor {
     let idleTurns = 0;
     for (;;) {
       if (u32[L.TASK >> 2] !== 0 && !events.enterPendingTask()) return burst.end();
-      if (burst.hits !== 0 && !burst.debugHeldOff && !events.deliverTraps(burst.hits)) return burst.end();
+      if (burst.hits !== 0 && !burst.debugHeldOff) {
+        if (!events.deliverTraps(burst.hits)) return burst.end();
+        // The delivery itself may have met a breakpoint on its stack: the next trap comes before an instruction does.
+        if (++idleTurns > MOST_IDLE_TURNS) return burst.endWith(ExitReason.budget);
+        continue;
+      }
       const left = burst.left;
       if (left <= 0) return burst.endWith(ExitReason.budget);
       if (left !== leftBefore) {
