@@ -12,6 +12,7 @@ import {
   countOf,
   type FlagSpecs,
   type FlagValues,
+  type GivenFlag,
   oneOf,
   patternOf,
   UsageError,
@@ -22,6 +23,7 @@ import { inspect, scenarioMachine } from "./support/machine.ts";
 import { PostCodes, postCodeOf, postCodeText } from "./support/post-codes.ts";
 import { ProgressLine } from "./support/progress.ts";
 import { printJson, runScenario } from "./support/scenario.ts";
+import { SEND_FLAGS, sendsOf } from "./support/sends.ts";
 import { Terminal } from "./support/terminal.ts";
 
 /** What the ends are called on the command line. */
@@ -33,6 +35,7 @@ const DEFAULT_AUDIT_EXITS = 1000;
 const FLAGS = {
   ...IMAGE_FLAGS,
   ...DISK_FLAGS,
+  ...SEND_FLAGS,
   until: { type: "string", value: "REGEX", help: "stop when the console shows this" },
   "exit-on": {
     type: "string",
@@ -84,8 +87,9 @@ interface Goal {
   readonly exitCode: number | undefined;
 }
 
-async function main(common: CommonSettings, flags: Flags): Promise<number> {
+async function main(common: CommonSettings, flags: Flags, given: readonly GivenFlag[]): Promise<number> {
   const goal = goalOf(flags);
+  const sends = sendsOf(given);
   const auditExits = countOf("audit-exits", flags["audit-exits"] ?? String(DEFAULT_AUDIT_EXITS));
   const { boot, roms } = imageGuest(flags, common.memoryMiB);
   const drives = drivesOf(flags);
@@ -121,6 +125,7 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
     outcome = await runBoot(vm, {
       until: goal.until,
       also: () => postCodes.look(),
+      sends,
       auditExits,
       maxInstructions: common.maxInstructions,
       paced: terminal !== undefined,
@@ -198,4 +203,4 @@ function isReached(goal: Goal, { reached, audits, result }: BootOutcome): boolea
   return result.status !== "exited" || goal.exitCode === undefined || result.exitCode === goal.exitCode;
 }
 
-await runScenario(COMMAND, ({ common, own }) => main(common, own));
+await runScenario(COMMAND, ({ common, own, given }) => main(common, own, given));

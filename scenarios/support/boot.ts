@@ -3,6 +3,7 @@ import type { RunResult } from "../../src/vm/options.ts";
 import type { Vm } from "../../src/vm/vm.ts";
 import { Audits } from "./audits.ts";
 import { ConsoleMatch } from "./console-match.ts";
+import { type Send, Sender } from "./sends.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface BootOptions {
@@ -10,6 +11,8 @@ export interface BootOptions {
   readonly until?: RegExp | undefined;
   /** Asked after every exit: it is reached by something else than the console. */
   readonly also?: () => boolean;
+  /** What is sent to the console on the way; then `until` is looked for behind the last. */
+  readonly sends?: readonly Send[];
   /** Exits between two audits; 0: one at the end only. */
   readonly auditExits: number;
   /** The run comes back after so many instructions, with the vm alive. */
@@ -22,6 +25,8 @@ export interface BootOptions {
 export interface BootOutcome {
   readonly result: RunResult;
   readonly reached: boolean;
+  /** What the console has not shown, with something still to be sent. */
+  readonly waitsFor: RegExp | undefined;
   readonly audits: Audits;
   readonly wallMs: number;
 }
@@ -29,7 +34,9 @@ export interface BootOutcome {
 export async function runBoot(vm: Vm, options: BootOptions): Promise<BootOutcome> {
   const { until, terminal, maxInstructions } = options;
   const audits = new Audits(vm, options.auditExits);
-  const match = new ConsoleMatch(vm, until);
+  const match = new ConsoleMatch(vm, undefined);
+  const sender = new Sender(vm, options.sends ?? [], match);
+  let allSent = false;
   let found = false;
   const startMs = performance.now();
   let result: RunResult;
@@ -41,14 +48,19 @@ export async function runBoot(vm: Vm, options: BootOptions): Promise<BootOutcome
         audits.exit();
         terminal?.afterExit();
         found = options.also?.() === true;
-        return match.reached() || found;
+        if (!allSent && sender.afterExit()) {
+          allSent = true;
+          match.expect(until);
+        }
+        return (allSent && match.reached()) || found;
       },
       ...(Number.isFinite(maxInstructions) && { budget: maxInstructions - vm.stats().instructions }),
     });
   } while (result.status === "waiting" && (await terminal?.input()) === true);
   const wallMs = performance.now() - startMs;
   audits.run();
-  return { result, reached: match.found || found, audits, wallMs };
+  const reached = (allSent && match.found) || found;
+  return { result, reached, waitsFor: sender.left[0]?.after, audits, wallMs };
 }
 
 /** What --json tells of a boot. */
@@ -102,7 +114,7 @@ const END_WORDS: Partial<Record<RunResult["status"], string>> = {
 
 /** Tells a person how the run ended: one line, and one for each example of a violation. */
 export function tellEnd(scenario: string, vm: Vm, ok: boolean, outcome: BootOutcome): void {
-  const { reached, audits, wallMs } = outcome;
+  const { reached, waitsFor, audits, wallMs } = outcome;
   const { instructions, status, reason } = outcome.result;
   const end = reached ? "reached" : (reason ?? END_WORDS[status] ?? status);
   const mips = instructions / 1000 / wallMs;
@@ -111,5 +123,7 @@ export function tellEnd(scenario: string, vm: Vm, ok: boolean, outcome: BootOutc
       `${(instructions / 1e6).toFixed(1)} M instructions in ${(wallMs / 1000).toFixed(1)} s (${mips.toFixed(0)} MIPS), ` +
       `${vm.machine.bus.lastSeq} messages, ${audits.runs} audits with ${audits.violations} violations\n`,
   );
+  if (waitsFor !== undefined)
+    process.stderr.write(`${scenario}: the console has not shown ${waitsFor}, for which a --send waits\n`);
   for (const { rule, detail } of audits.examples) process.stderr.write(`${scenario}: ${rule}: ${detail}\n`);
 }

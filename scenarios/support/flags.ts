@@ -137,11 +137,25 @@ export interface ScenarioCommand<Specs extends FlagSpecs> {
   readonly without?: readonly (keyof typeof COMMON_FLAGS)[];
 }
 
+/** A flag with a value, as it was given. */
+export interface GivenFlag {
+  readonly name: string;
+  readonly value: string;
+}
+
 export interface ParsedCommand<Specs extends FlagSpecs> {
   readonly common: CommonSettings;
   readonly own: FlagValues<Specs>;
+  /** All flags with values in the order in which they were given, for those to which it matters. */
+  readonly given: readonly GivenFlag[];
   readonly operands: readonly string[];
   readonly wantsHelp: boolean;
+}
+
+/** Of parseArgs: a flag, if it has a name. */
+interface Token {
+  readonly name?: string;
+  readonly value?: string;
 }
 
 /** @throws UsageError for flags and values that nobody knows */
@@ -153,13 +167,14 @@ export function parseCommand<Specs extends FlagSpecs>(
   const options: NonNullable<ParseArgsConfig["options"]> = {};
   for (const [name, spec] of Object.entries(specs))
     options[name] = { type: spec.type, multiple: spec.multiple ?? false };
-  let parsed: { values: Record<string, unknown>; positionals: string[] };
+  let parsed: { values: Record<string, unknown>; positionals: string[]; tokens: Token[] };
   try {
     parsed = parseArgs({
       args: withBareValues(args, specs),
       options,
       allowPositionals: command.operands !== undefined,
       strict: true,
+      tokens: true,
     }) as typeof parsed;
   } catch (error) {
     const [why] = (error as Error).message.split(/\. |\n/);
@@ -169,6 +184,9 @@ export function parseCommand<Specs extends FlagSpecs>(
   return {
     common: commonSettings(values),
     own: values as FlagValues<Specs>,
+    given: parsed.tokens.flatMap(({ name, value }) =>
+      name !== undefined && value !== undefined ? [{ name, value }] : [],
+    ),
     operands: parsed.positionals,
     wantsHelp: values["help"] === true,
   };

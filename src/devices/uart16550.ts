@@ -68,7 +68,6 @@ const LCR_8N1 = 0x03;
 const MCR_DTR = 0x01;
 const MCR_RTS = 0x02;
 const MCR_OUT1 = 0x04;
-/** On a PC this output gates the interrupt line. */
 const MCR_OUT2 = 0x08;
 const MCR_LOOP = 0x10;
 const MCR_BITS = 0x1f;
@@ -281,6 +280,8 @@ export class Uart16550 implements PortDevice, AlarmedDevice {
     const { state } = this;
     const entry = state.received.shift() ?? 0;
     this.receiverMoved();
+    // The next byte comes later on a real line: its interrupt is an edge of its own, also for handlers that read one byte each.
+    this.updateIrq();
     this.admitWaiting();
     this.updateIrq();
     return entry & 0xff;
@@ -465,9 +466,11 @@ export class Uart16550 implements PortDevice, AlarmedDevice {
     return IIR_NONE;
   }
 
-  /** The line is gated by OUT2, whose pin is inactive in loop-back. */
+  /**
+   * OUT2 does not gate the line, as it did on the PC's serial cards: ports inside of chipsets and other emulators know no gate, and
+   * guests are written on them that never set OUT2 (xv6, JOS).
+   */
   private updateIrq(): void {
-    const isGated = (this.state.mcr & (MCR_OUT2 | MCR_LOOP)) !== MCR_OUT2;
-    this.irq.set(!isGated && this.cause() !== IIR_NONE);
+    this.irq.set(this.cause() !== IIR_NONE);
   }
 }
