@@ -139,6 +139,10 @@ function exitMessage(vcpu: number, record: ExitRecord, processor: Processor): Cp
         write: record.access === 1,
         value: record.value,
       };
+    case ExitReason.apic: {
+      const { register, write, size: offset, value, valueHigh } = record;
+      return { type, vcpu, reason: "apic", eip, register, write, offset, value, valueHigh };
+    }
     case ExitReason.mmio: {
       const { gpa, access, size, value } = record;
       return { type, vcpu, reason: "mmio", eip, gpa, access, size, value };

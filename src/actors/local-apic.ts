@@ -1,4 +1,4 @@
-import type { ApicDeliver, MmioRead, MmioWrite } from "../bus/messages/index.ts";
+import type { ApicDeliver, ApicRead, ApicWrite, MmioRead, MmioWrite } from "../bus/messages/index.ts";
 import { LocalApic } from "../devices/local-apic.ts";
 import { localApicChart } from "../machines/local-apic.ts";
 import { apicAddress, SWITCHER } from "./addresses.ts";
@@ -25,21 +25,16 @@ export function addLocalApic(stage: Stage, parts: LocalApicParts): LocalApic {
   const address = apicAddress(addresses, id);
   stage.add(address, localApicChart, (self) => {
     const clock = new ClockMessages(self, addresses.clock, time);
-    const apic = new LocalApic(
-      id,
-      clock,
-      {
-        send: (message, to) => {
-          for (const target of bus.targets(message, to, apic))
-            self.post(target, { type: "apic.deliver", ...message });
-        },
-        ended: (vector) => self.post(addresses.ioapic, { type: "apic.eoi", vector }),
-        nmi: () => self.post(SWITCHER, { type: "intr.nmi", vcpu }),
-        init: () => self.post(SWITCHER, { type: "ipi.init", vcpu }),
-        startup: (vector) => self.post(SWITCHER, { type: "ipi.startup", vcpu, vector }),
+    const apic = new LocalApic({ id, bootstrap: id === 0, tscMHz: time.scale.tscMHz }, clock, {
+      send: (message, to) => {
+        for (const target of bus.targets(message, to, apic))
+          self.post(target, { type: "apic.deliver", ...message });
       },
-      id === 0,
-    );
+      ended: (vector) => self.post(addresses.ioapic, { type: "apic.eoi", vector }),
+      nmi: () => self.post(SWITCHER, { type: "intr.nmi", vcpu }),
+      init: () => self.post(SWITCHER, { type: "ipi.init", vcpu }),
+      startup: (vector) => self.post(SWITCHER, { type: "ipi.startup", vcpu, vector }),
+    });
     model = apic;
     bus.attach(apic, address);
     return {
@@ -66,6 +61,15 @@ export function addLocalApic(stage: Stage, parts: LocalApicParts): LocalApic {
           const { gpa, size, value } = event as MmioWrite;
           writeWord(gpa & OFFSET_MASK, size, value, (offset, word) => apic.write(offset, word));
           self.post(addresses.mmu, { type: "mmio.done" });
+        },
+        readMsr: ({ event }) => {
+          const { register, offset } = event as ApicRead;
+          self.post(SWITCHER, { type: "io.data", vcpu, value: apic.readMsr(register)[offset === 0 ? 0 : 1] });
+        },
+        writeMsr: ({ event }) => {
+          const { register, value, valueHigh } = event as ApicWrite;
+          apic.writeMsr(register, value, valueHigh);
+          self.post(SWITCHER, { type: "io.done", vcpu });
         },
         alarm: alarmAction(clock, apic),
         request: () => self.post(SWITCHER, { type: "intr.request", vcpu }),

@@ -1,4 +1,5 @@
 import type {
+  ApicExit,
   ControlRegisterExit,
   CpuExit,
   HltExit,
@@ -137,6 +138,7 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           processor.pending === undefined,
         isPageFault: ({ event }) => (event as CpuExit).reason === "pageFault",
         isIo: ({ event }) => (event as CpuExit).reason === "io",
+        isApic: ({ event }) => (event as CpuExit).reason === "apic",
         isExecuteDisableChange: ({ event }) =>
           (event as CpuExit).reason === "msr" &&
           (event as MsrExit).write &&
@@ -291,6 +293,12 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           const device = wiring.routes.actorAt(port);
           if (write) self.post(device, { type: "io.write", vcpu: vcpu.index, port, size, value });
           else self.post(device, { type: "io.read", vcpu: vcpu.index, port, size });
+        },
+        askApic: ({ event }) => {
+          const { register, write, offset, value, valueHigh } = event as ApicExit;
+          const apic = wiring.interrupts;
+          if (write) self.post(apic, { type: "apic.write", vcpu: vcpu.index, register, value, valueHigh });
+          else self.post(apic, { type: "apic.read", vcpu: vcpu.index, register, offset });
         },
         advanceClock: () =>
           self.post(wiring.addresses.clock, {

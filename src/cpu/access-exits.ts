@@ -6,7 +6,7 @@ import { ExitControl, ExitReason, type ExitRecord } from "./exit.ts";
 import type { AccessMonitor } from "./linear-memory.ts";
 
 /** Spaces of answered accesses. */
-export const Space = { linear: 0, physical: 1, port: 2 } as const;
+export const Space = { linear: 0, physical: 1, port: 2, apic: 3 } as const;
 
 export const answerKind = (space: number, access: number, size: number): number =>
   (space << 8) | (access << 4) | size;

@@ -7,6 +7,11 @@ import type { CpuMemory } from "./linear-memory.ts";
 import type { CpuState } from "./state.ts";
 import type { Tlb } from "./tlb.ts";
 
+/** `size` of an exit for an MSR of the local APIC: where the word begins that it reads; a write is of both. */
+const LOW_WORD = 0;
+const HIGH_WORD = 4;
+const WHOLE = 8;
+
 export interface CoreParts {
   readonly state: CpuState;
   readonly burst: Burst;
@@ -136,6 +141,31 @@ export class CoreServices implements Core {
     lastIo.address = port;
     lastIo.kind = kind;
     return false;
+  }
+
+  apicRead(op: HelperOp, register: number): readonly [number, number] {
+    return [this.apicAccess(op, register, LOW_WORD), this.apicAccess(op, register, HIGH_WORD)];
+  }
+
+  apicWrite(op: HelperOp, register: number, low: number, high: number): void {
+    this.exitRecord.value = low >>> 0;
+    this.exitRecord.valueHigh = high >>> 0;
+    this.apicAccess(op, register, WHOLE);
+  }
+
+  /** The answer to it; throws until there is one. */
+  private apicAccess(op: HelperOp, register: number, part: number): number {
+    const { answers, lastIo } = this.burst;
+    const kind = answerKind(Space.apic, part === WHOLE ? 1 : 0, part);
+    const index = answers.take(this.retiredBefore(), register, kind);
+    if (index >= 0) return answers.value(index);
+    const exit = this.beginExit(ExitReason.apic, op);
+    exit.register = register;
+    exit.write = part === WHOLE;
+    exit.size = part;
+    lastIo.address = register;
+    lastIo.kind = kind;
+    this.leave();
   }
 
   iterationDone(): void {

@@ -139,6 +139,12 @@ export interface Core {
   portAccess(op: HelperOp, port: number, sizeBytes: number, write: boolean, value: number): boolean;
   /** Value of the answered port read, zero-extended. */
   readonly answerRead: number;
+  /**
+   * RDMSR of a register that the local APIC keeps: its words. Throws ExitSignal until the monitor has answered for both of them.
+   */
+  apicRead(op: HelperOp, register: number): readonly [number, number];
+  /** WRMSR of one. Throws ExitSignal until the APIC has been told. */
+  apicWrite(op: HelperOp, register: number, low: number, high: number): void;
   /** A string iteration has completed: answered accesses before it are forgotten. */
   iterationDone(): void;
   readonly cpuid: CpuIdentity;
@@ -159,6 +165,8 @@ export interface CpuIdentity {
   readonly signature: number;
   /** Leaf 1 EDX. */
   readonly features: number;
+  /** Leaf 1 ECX. */
+  readonly features2: number;
   /** Leaf 8000_0001 EDX; 0 without extended leaves. */
   readonly extendedFeatures: number;
   /** Leaf 7 EBX; 0 without that leaf. */

@@ -12,6 +12,8 @@ export const ExitReason = {
   mmio: "mmio",
   /** IN, OUT, INS or OUTS. */
   io: "io",
+  /** RDMSR or WRMSR of a register that the local APIC keeps: IA32_APIC_BASE and IA32_TSC_DEADLINE; WRMSR of the time-stamp counter that the latter is compared with. */
+  apic: "apic",
   hlt: "hlt",
   cpuid: "cpuid",
   /** RDMSR or WRMSR. */
@@ -42,7 +44,7 @@ export const ExitReason = {
 } as const;
 export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason];
 
-/** Bits of `Cpu.controls`: what leaves the guest rather than being done by the CPU itself. I/O, MMIO and HLT always leave. */
+/** Bits of `Cpu.controls`: what leaves the guest rather than being done by the CPU itself. I/O, MMIO, registers of the local APIC and HLT always leave. */
 export const ExitControl = {
   pageFault: 1 << 0,
   cr0: 1 << 1,
@@ -98,19 +100,19 @@ export interface ExitRecord {
   errorCode: number;
   /** pageFault, mmio, io: what was tried; a read whose error code says write is the first half of a read-modify-write. */
   access: Access;
-  /** pageFault, mmio, io: bytes of the access (1, 2, 4, 8); 0: a check ahead of accesses that follow. */
+  /** pageFault, mmio, io: bytes of the access (1, 2, 4, 8); 0: a check ahead of accesses that follow. apic reads: 0 for the low word, 4 for the high one. */
   size: number;
-  /** mmio and io writes: the value; controlRegister, msr writes: the new value (low word). */
+  /** mmio and io writes: the value; controlRegister, msr, apic writes: the new value (low word). */
   value: number;
-  /** msr writes: high word. */
+  /** msr and apic writes: high word. */
   valueHigh: number;
   /** io: the port. */
   port: number;
   /** exception: its vector. */
   vector: number;
-  /** controlRegister: 0, 3 or 4. debugRegister: 0 to 7. descriptorTable: DescriptorTable. msr: 0. */
+  /** controlRegister: 0, 3 or 4. debugRegister: 0 to 7. descriptorTable: DescriptorTable. msr: 0. apic: index of the MSR. */
   register: number;
-  /** msr: true when WRMSR; controlRegister, debugRegister, descriptorTable: true when it is loaded. */
+  /** msr, apic: true when WRMSR; controlRegister, debugRegister, descriptorTable: true when it is loaded. */
   write: boolean;
   /**
    * pageFault: refused accesses of this instruction have been answered already. The instruction is begun anew after this exit too, and

@@ -99,10 +99,11 @@ export const CR4 = 0x210;
 /** IA32_EFER, low word. */
 export const EFER = 0x214;
 /**
- * IA32_APIC_BASE, low word: 0 where there is no local APIC. Bit 8 bootstrap processor, bit 11 enabled, from bit 12 on the address. And the
- * id of the local APIC.
+ * IA32_APIC_BASE, low word, and APIC_PRESENT, which the guest does not see: 0 where there is no local APIC. Bit 8 bootstrap processor, bit 11
+ * enabled, from bit 12 on the address. And the id of the local APIC at power-on.
  */
 export const APIC_BASE = 0x218;
+export const APIC_PRESENT = 1;
 export const APIC_ID = 0x21c;
 /** Not zero from the delivery of a non-maskable interrupt until IRET: no other is taken. */
 export const NMI_BLOCKED = 0x204;

@@ -1,3 +1,6 @@
+import { LOCAL_APIC_BASE } from "./apic-addresses.ts";
+import { ApicTimer, type ApicTimerState } from "./apic-timer.ts";
+import { hasBit, highest, setBit } from "./bit-set.ts";
 import type { AlarmedDevice, DeviceClock } from "./device.ts";
 
 /** Delivery modes of interrupt messages, LVT entries and redirection entries (Intel SDM vol. 3, 10.5.1, 10.6.1). */
@@ -58,12 +61,15 @@ const Reg = {
 /** Six LVT entries, an integrated APIC of the P6 and Pentium 4. */
 const VERSION = 0x00050014;
 const LVT_MASKED = 1 << 16;
-const LVT_PERIODIC = 1 << 17;
+const LVT_LEVEL = 1 << 15;
+const LVT_REMOTE_IRR = 1 << 14;
+/** Of the timer's entry: its mode. */
+const TIMER_MODE_SHIFT = 17;
 const SVR_ENABLE = 1 << 8;
 const ICR_PENDING = 1 << 12;
 /** What of the registers software can write. */
 const WRITABLE: Readonly<Record<number, number>> = {
-  [Reg.lvtTimer]: 0x000300ff,
+  [Reg.lvtTimer]: 0x000700ff,
   [Reg.lvtThermal]: 0x000107ff,
   [Reg.lvtPerformance]: 0x000107ff,
   [Reg.lvtLint0]: 0x0001a7ff,
@@ -78,11 +84,14 @@ const ESR_ILLEGAL_REGISTER = 1 << 7;
 const LOWEST_VECTOR = 16;
 const NO_VECTOR = -1;
 
-const TIMER_ALARM = "timer";
-/** Of the bus clock that the timer counts: 100 MHz. */
-const NS_PER_TICK = 10;
-/** By the divide configuration's bits 3, 1, 0 (figure 10-10). */
-const DIVISORS = [2, 4, 8, 16, 32, 64, 128, 1] as const;
+/** IA32_APIC_BASE: bootstrap processor, enabled; the address is of a page. */
+const BASE_BOOTSTRAP = 1 << 8;
+const BASE_ENABLED = 1 << 11;
+const PAGE_BYTES = 0x1000;
+const Msr = { timestamp: 0x10, base: 0x1b, deadline: 0x6e0 } as const;
+/** IA32_APIC_BASE at power-on: of the first processor, 0, and of the others. */
+export const apicBaseAtReset = (id: number): number =>
+  (LOCAL_APIC_BASE | BASE_ENABLED | (id === 0 ? BASE_BOOTSTRAP : 0)) >>> 0;
 
 export interface LocalApicHooks {
   /** An interrupt message of its ICR; `targets` may be itself. */
@@ -97,7 +106,19 @@ export interface LocalApicHooks {
   startup(vector: number): void;
 }
 
+/** What one is made as. */
+export interface LocalApicSettings {
+  /** At power-on, and again whenever it has been disabled. */
+  readonly id: number;
+  /** Of the first processor, as firmware leaves it. Default true. */
+  readonly bootstrap?: boolean;
+  /** Frequency of the processor's time-stamp counter. Default 1000. */
+  readonly tscMHz?: number;
+}
+
 export interface LocalApicState {
+  /** IA32_APIC_BASE, low word. */
+  base: number;
   id: number;
   tpr: number;
   ldr: number;
@@ -114,10 +135,7 @@ export interface LocalApicState {
   icrHigh: number;
   /** By register offset. */
   lvt: Record<number, number>;
-  initialCount: number;
-  divide: number;
-  /** When the timer's count began, ns; undefined while it stands. */
-  startedNs: number | undefined;
+  timer: ApicTimerState;
   /** The pin of the 8259 pair. */
   extInt: boolean;
 }
@@ -129,15 +147,47 @@ export interface LocalApicState {
 export class LocalApic implements AlarmedDevice {
   readonly state: LocalApicState;
   readonly #hooks: LocalApicHooks;
-  readonly #clock: DeviceClock;
+  readonly #id: number;
+  readonly #timer: ApicTimer;
 
-  /** `bootstrap`: of the first processor, as firmware leaves it. */
-  constructor(id: number, clock: DeviceClock, hooks: LocalApicHooks, bootstrap = true) {
-    this.#clock = clock;
+  constructor(settings: LocalApicSettings, clock: DeviceClock, hooks: LocalApicHooks) {
+    const { id, bootstrap = true, tscMHz = 1000 } = settings;
     this.#hooks = hooks;
-    this.state = afterReset(id);
+    this.#id = id;
+    this.#timer = new ApicTimer(clock, tscMHz, () => this.#deliverLocal(Reg.lvtTimer));
+    this.state = {
+      ...afterReset(id),
+      base: apicBaseAtReset(id),
+      extInt: false,
+      timer: this.#timer.state,
+    };
     if (bootstrap) this.state.lvt[Reg.lvtLint0] = DeliveryMode.extInt << 8;
     this.state.lvt[Reg.lvtLint1] = DeliveryMode.nmi << 8;
+  }
+
+  /** Whether its registers are on the page of that guest-physical address. */
+  isAt(gpa: number): boolean {
+    return this.isPresent && gpa - (gpa % PAGE_BYTES) === (this.state.base & -PAGE_BYTES) >>> 0;
+  }
+
+  /** Switched on by IA32_APIC_BASE. Else the processor is as one without: it hears only its pins, which are INTR and NMI then. */
+  get isPresent(): boolean {
+    return (this.state.base & BASE_ENABLED) !== 0;
+  }
+
+  /** An MSR that it keeps, low and high word. */
+  readMsr(register: number): readonly [number, number] {
+    if (register === Msr.base) return [this.state.base, 0];
+    const { deadline } = this.#timer.state;
+    return [Number(deadline & 0xffffffffn), Number(deadline >> 32n)];
+  }
+
+  /** Of an MSR that it keeps, or of the time-stamp counter, now. */
+  writeMsr(register: number, low: number, high: number): void {
+    const value = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+    if (register === Msr.base) this.#writeBase(low);
+    else if (register === Msr.deadline) this.#timer.setDeadline(value);
+    else this.#timer.setTimestamp(value);
   }
 
   /** The processor is to be interrupted. */
@@ -149,7 +199,8 @@ export class LocalApic implements AlarmedDevice {
   setExtInt(level: boolean): void {
     const rises = level && !this.state.extInt;
     this.state.extInt = level;
-    if (rises) this.#deliverLocal(Reg.lvtLint0);
+    if (this.#isLint0Level) this.#serviceLint0();
+    else if (rises) this.#deliverLocal(Reg.lvtLint0);
   }
 
   /**
@@ -165,6 +216,7 @@ export class LocalApic implements AlarmedDevice {
 
   /** An interrupt message has come for this APIC. */
   accept({ mode, vector, level }: ApicMessage): void {
+    if (!this.isPresent) return;
     if (mode === DeliveryMode.nmi) {
       this.#hooks.nmi();
       return;
@@ -196,6 +248,7 @@ export class LocalApic implements AlarmedDevice {
   /** Whether a message with such a destination is for this APIC (10.6.2). */
   matches({ destination, logical }: Pick<ApicDestination, "destination" | "logical">): boolean {
     const { id, ldr, dfr } = this.state;
+    if (!this.isPresent) return false;
     if (!logical) return destination === 0xff || destination === id;
     const own = ldr >>> 24;
     if (dfr >>> 28 === 0xf) return (own & destination) !== 0;
@@ -242,11 +295,11 @@ export class LocalApic implements AlarmedDevice {
       case Reg.icrHigh:
         return state.icrHigh >>> 0;
       case Reg.initialCount:
-        return state.initialCount >>> 0;
+        return state.timer.initialCount;
       case Reg.currentCount:
-        return this.#currentCount();
+        return this.#timer.currentCount();
       case Reg.divide:
-        return state.divide;
+        return state.timer.divide;
       case Reg.eoi:
         return 0;
       default:
@@ -260,7 +313,7 @@ export class LocalApic implements AlarmedDevice {
     if ((offset & 0xf) !== 0) return;
     const writable = WRITABLE[offset];
     if (writable !== undefined) {
-      state.lvt[offset] = (value & writable) | (this.enabled ? 0 : LVT_MASKED);
+      this.#writeLvt(offset, (value & writable) | (this.enabled ? 0 : LVT_MASKED));
       return;
     }
     switch (offset) {
@@ -295,39 +348,59 @@ export class LocalApic implements AlarmedDevice {
         state.icrHigh = value & 0xff000000;
         break;
       case Reg.initialCount:
-        state.initialCount = value >>> 0;
-        state.startedNs = value === 0 ? undefined : this.#clock.nowNs();
-        this.#armTimer();
+        this.#timer.setInitialCount(value >>> 0);
         break;
       case Reg.divide:
-        this.#writeDivide(value);
+        this.#timer.setDivide(value);
         break;
       default:
         this.#error(ESR_ILLEGAL_REGISTER);
     }
   }
 
-  /** The timer's count has come to 0. */
-  alarm(_id: string, nowNs: number): void {
-    const { state } = this;
-    if (state.startedNs === undefined) return;
-    const periodNs = this.#periodNs();
-    if (nowNs < state.startedNs + periodNs) {
-      this.#armTimer();
-      return;
-    }
-    if (((state.lvt[Reg.lvtTimer] as number) & LVT_PERIODIC) !== 0) {
-      state.startedNs += Math.floor((nowNs - state.startedNs) / periodNs) * periodNs;
-      this.#armTimer();
-    } else state.startedNs = undefined;
-    this.#deliverLocal(Reg.lvtTimer);
+  /** The timer's. */
+  alarm(id: string, nowNs: number): void {
+    this.#timer.alarm(id, nowNs);
   }
 
-  /** INIT: everything but the id begins anew (10.4.7.3), and the level of the 8259's pin is what it is. */
+  /** INIT: everything but the id begins anew (10.4.7.3); where it is, and the level of the 8259's pin, are what they are. */
   #initialise(): void {
-    const { id, extInt } = this.state;
-    Object.assign(this.state, afterReset(id), { extInt });
-    this.#armTimer();
+    Object.assign(this.state, afterReset(this.state.id));
+    this.#timer.reset();
+  }
+
+  /** Disabled, it forgets everything (10.4.3), and comes back as after power-on, but for firmware's work. */
+  #writeBase(value: number): void {
+    this.state.base = value >>> 0;
+    if (this.isPresent) return;
+    Object.assign(this.state, afterReset(this.#id));
+    this.#timer.reset();
+  }
+
+  #writeLvt(register: number, value: number): void {
+    const { lvt } = this.state;
+    const old = lvt[register] as number;
+    lvt[register] = value;
+    if (register === Reg.lvtTimer) this.#timer.setMode((value >> TIMER_MODE_SHIFT) & 3);
+    if (register !== Reg.lvtLint0) return;
+    // An entry that is not of a level forgets that it awaits an EOI.
+    if (this.#isLint0Level) lvt[register] = value | (old & LVT_REMOTE_IRR);
+    this.#serviceLint0();
+  }
+
+  /** LINT0 is the pin of a level-triggered fixed interrupt; LINT1 is of edges always (10.5.1). */
+  get #isLint0Level(): boolean {
+    const entry = this.state.lvt[Reg.lvtLint0] as number;
+    return (entry & LVT_LEVEL) !== 0 && ((entry >> 8) & 7) === DeliveryMode.fixed;
+  }
+
+  /** While the level is there it asks again after each EOI. */
+  #serviceLint0(): void {
+    const { lvt, extInt } = this.state;
+    const entry = lvt[Reg.lvtLint0] as number;
+    if (!extInt || !this.#isLint0Level || (entry & (LVT_MASKED | LVT_REMOTE_IRR)) !== 0) return;
+    lvt[Reg.lvtLint0] = entry | LVT_REMOTE_IRR;
+    this.accept({ mode: DeliveryMode.fixed, vector: entry & 0xff, level: true });
   }
 
   #writeSvr(value: number): void {
@@ -335,41 +408,6 @@ export class LocalApic implements AlarmedDevice {
     state.svr = value & 0x3ff;
     if (this.enabled) return;
     for (const register of LVT_REGISTERS) state.lvt[register] = (state.lvt[register] as number) | LVT_MASKED;
-  }
-
-  #writeDivide(value: number): void {
-    const left = this.#currentCount();
-    const { state } = this;
-    state.divide = value & 0xb;
-    if (state.startedNs === undefined) return;
-    // The count goes on from where it is at the new speed.
-    const done = state.initialCount - left;
-    state.startedNs = this.#clock.nowNs() - done * this.#tickNs();
-    this.#armTimer();
-  }
-
-  #tickNs(): number {
-    const { divide } = this.state;
-    return NS_PER_TICK * (DIVISORS[(divide & 3) | ((divide >> 1) & 4)] as number);
-  }
-
-  #periodNs(): number {
-    return this.state.initialCount * this.#tickNs();
-  }
-
-  #currentCount(): number {
-    const { startedNs, initialCount } = this.state;
-    if (startedNs === undefined) return 0;
-    const passed = Math.floor((this.#clock.nowNs() - startedNs) / this.#tickNs());
-    if (((this.state.lvt[Reg.lvtTimer] as number) & LVT_PERIODIC) !== 0)
-      return initialCount - (passed % initialCount);
-    return Math.max(0, initialCount - passed);
-  }
-
-  #armTimer(): void {
-    const { startedNs } = this.state;
-    if (startedNs === undefined) this.#clock.cancel(TIMER_ALARM);
-    else this.#clock.arm(TIMER_ALARM, startedNs + this.#periodNs());
   }
 
   /** A local source asks for its interrupt. */
@@ -401,7 +439,13 @@ export class LocalApic implements AlarmedDevice {
     const vector = highest(isr);
     if (vector < 0) return;
     setBit(isr, vector, false);
-    if (hasBit(tmr, vector)) this.#hooks.ended(vector);
+    if (!hasBit(tmr, vector)) return;
+    const lint0 = this.state.lvt[Reg.lvtLint0] as number;
+    if ((lint0 & LVT_REMOTE_IRR) !== 0 && (lint0 & 0xff) === vector) {
+      this.state.lvt[Reg.lvtLint0] = lint0 & ~LVT_REMOTE_IRR;
+      this.#serviceLint0();
+    }
+    this.#hooks.ended(vector);
   }
 
   #error(bit: number): void {
@@ -413,6 +457,7 @@ export class LocalApic implements AlarmedDevice {
   #passesExtInt(): boolean {
     const { extInt, lvt } = this.state;
     const entry = lvt[Reg.lvtLint0] as number;
+    if (!this.isPresent) return extInt;
     return extInt && (entry & LVT_MASKED) === 0 && ((entry >> 8) & 7) === DeliveryMode.extInt;
   }
 
@@ -424,7 +469,8 @@ export class LocalApic implements AlarmedDevice {
   }
 }
 
-function afterReset(id: number): LocalApicState {
+/** What a reset, INIT and a disabling make of it. */
+function afterReset(id: number): Omit<LocalApicState, "base" | "extInt" | "timer"> {
   return {
     id,
     tpr: 0,
@@ -439,26 +485,5 @@ function afterReset(id: number): LocalApicState {
     icrLow: 0,
     icrHigh: 0,
     lvt: Object.fromEntries(LVT_REGISTERS.map((register) => [register, LVT_MASKED])),
-    initialCount: 0,
-    divide: 0,
-    startedNs: undefined,
-    extInt: false,
   };
-}
-
-/** Number of the highest bit set, -1 if none. */
-function highest(words: readonly number[]): number {
-  for (let n = 7; n >= 0; n--) {
-    const word = words[n] as number;
-    if (word !== 0) return n * 32 + 31 - Math.clz32(word);
-  }
-  return NO_VECTOR;
-}
-
-const hasBit = (words: readonly number[], bit: number): boolean =>
-  (((words[bit >> 5] as number) >>> (bit & 31)) & 1) !== 0;
-
-function setBit(words: number[], bit: number, value: boolean): void {
-  const word = words[bit >> 5] as number;
-  words[bit >> 5] = value ? word | (1 << (bit & 31)) : word & ~(1 << (bit & 31));
 }

@@ -4,6 +4,8 @@ import { actions, guards } from "./names.ts";
 
 type LocalApicEvent = MessageOf<
   | "apic.deliver"
+  | "apic.read"
+  | "apic.write"
   | "intr.request"
   | "intr.withdraw"
   | "intr.acknowledge"
@@ -22,6 +24,8 @@ export const localApicChart = setup({
     "acknowledge",
     "readRegister",
     "writeRegister",
+    "readMsr",
+    "writeMsr",
     "alarm",
     "request",
     "withdraw",
@@ -34,6 +38,8 @@ export const localApicChart = setup({
     "apic.deliver": { actions: "accept" },
     "intr.request": { actions: "raiseExtInt" },
     "intr.withdraw": { actions: "lowerExtInt" },
+    "apic.read": { actions: "readMsr" },
+    "apic.write": { actions: "writeMsr" },
     "mmio.read": { actions: "readRegister" },
     "mmio.write": { actions: "writeRegister" },
     "clock.alarm": { actions: "alarm" },

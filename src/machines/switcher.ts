@@ -53,6 +53,7 @@ export const switcherChart = setup({
     "askMmuContext",
     "askMmuInvlpg",
     "askDevice",
+    "askApic",
     "advanceClock",
     "markHalted",
     "markAsleep",
@@ -78,6 +79,7 @@ export const switcherChart = setup({
     "canInterruptLoaded",
     "isPageFault",
     "isIo",
+    "isApic",
     "isExecuteDisableChange",
     "isPerformed",
     "isTranslationChange",
@@ -129,6 +131,7 @@ export const switcherChart = setup({
         "cpu.exit": [
           { guard: "isPageFault", target: "dispatching.paging", actions: "askMmu" },
           { guard: "isIo", target: "dispatching.io", actions: "askDevice" },
+          { guard: "isApic", target: "dispatching.io", actions: "askApic" },
           {
             guard: "isExecuteDisableChange",
             target: "dispatching.paging",
@@ -208,11 +211,15 @@ export const switcherChart = setup({
         },
         acknowledging: {
           on: {
-            "intr.vector": {
-              guard: "concernsLoaded",
-              target: "#switcher.inGuest",
-              actions: ["injectInterrupt", "enter"],
-            },
+            "intr.vector": [
+              // INIT has come meanwhile, and has reset the local APIC: what it was interrupted for is gone.
+              { guard: "mustReset", target: "#switcher.switchingIn" },
+              {
+                guard: "concernsLoaded",
+                target: "#switcher.inGuest",
+                actions: ["injectInterrupt", "enter"],
+              },
+            ],
           },
         },
         advancing: {

@@ -12,6 +12,7 @@ export function noExits(): ExitCounts {
     [ExitReason.pageFault]: 0,
     [ExitReason.mmio]: 0,
     [ExitReason.io]: 0,
+    [ExitReason.apic]: 0,
     [ExitReason.hlt]: 0,
     [ExitReason.cpuid]: 0,
     [ExitReason.msr]: 0,

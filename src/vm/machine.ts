@@ -7,10 +7,10 @@ import { addVm, failureReason } from "../actors/vm.ts";
 import { Bus, type BusFault } from "../bus/bus.ts";
 import type { Message } from "../bus/messages/index.ts";
 import { Cpu } from "../cpu/cpu.ts";
-import { APIC_BASE, APIC_ID } from "../cpu/layout.ts";
+import { APIC_BASE, APIC_ID, APIC_PRESENT } from "../cpu/layout.ts";
 import type { Processor } from "../cpu/processor.ts";
 import type { CpuState } from "../cpu/state.ts";
-import { LOCAL_APIC_BASE } from "../devices/apic-addresses.ts";
+import { apicBaseAtReset } from "../devices/local-apic.ts";
 import { TimerWheel } from "../devices/timer-wheel.ts";
 import { FIRMWARE_BASE, firmwareRom } from "../guest/firmware/rom.ts";
 import type { RomImage } from "../guest/rom.ts";
@@ -45,10 +45,6 @@ const FRAMES_PER_MIB = 256;
 /** Colour text modes of a VGA adapter. */
 const TEXT_MEMORY = 0xb8000;
 const TEXT_MEMORY_BYTES = 0x8000;
-/** Bits of IA32_APIC_BASE. */
-const APIC_ENABLED = 0x800;
-const BOOTSTRAP = 0x100;
-
 /**
  * The emulated physical machine: memory, one CPU, one bus, and the vms on it.
  *
@@ -154,8 +150,7 @@ export class Machine {
       }
       for (const vcpu of vcpus) {
         this.#powerOn(vcpu, (state) => {
-          if (options.apic === true)
-            state.set(APIC_BASE, LOCAL_APIC_BASE | APIC_ENABLED | (vcpu.number === 0 ? BOOTSTRAP : 0));
+          if (options.apic === true) state.set(APIC_BASE, apicBaseAtReset(vcpu.number) | APIC_PRESENT);
           state.set(APIC_ID, vcpu.number);
           if (vcpu.number === 0) options.boot(memory, state);
         });

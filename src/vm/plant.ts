@@ -21,7 +21,7 @@ import { addTimer } from "../actors/timer.ts";
 import { addUart } from "../actors/uart.ts";
 import { addVirtio, VIRTIO_SLOT, type VirtioDisk, type VirtioModels } from "../actors/virtio.ts";
 import { addVirtualClock } from "../actors/virtual-clock.ts";
-import { IO_APIC_BASE, IO_APIC_ID, LOCAL_APIC_BASE } from "../devices/apic-addresses.ts";
+import { IO_APIC_BASE, IO_APIC_ID } from "../devices/apic-addresses.ts";
 import type { I8042 } from "../devices/i8042.ts";
 import type { I8254 } from "../devices/i8254.ts";
 import type { IdeChannel } from "../devices/ide/channel.ts";
@@ -122,7 +122,7 @@ export function buildPlant(parts: PlantParts): Plant {
     vcpu: vcpu.index,
     pin: parts.apic ? addresses.apic : SWITCHER,
   });
-  const apics = parts.apic ? addApics(stage, wiring, vcpus, mmio) : {};
+  const apics = parts.apic ? addApics(stage, wiring, vcpus, mmio) : undefined;
   const kvm = isKvm(pager);
   addMmu(stage, {
     addresses,
@@ -133,9 +133,9 @@ export function buildPlant(parts: PlantParts): Plant {
     paging,
     memory,
     deviceAt: (gpa) => {
-      const actor = mmio.actorAt(gpa);
-      // Every processor finds its own local APIC there.
-      return actor === addresses.apic ? apicAddress(addresses, active().number) : actor;
+      // Every processor finds its own local APIC, where it has put it.
+      const { number } = active();
+      return apics?.apics[number]?.isAt(gpa) === true ? apicAddress(addresses, number) : mmio.actorAt(gpa);
     },
     contextActor: kvm ? addresses.roots : addresses.shadow,
     emulatesStores: kvm,
@@ -186,7 +186,7 @@ export function buildPlant(parts: PlantParts): Plant {
     addresses,
     devices: {
       pic,
-      ...apics,
+      ...(apics && apics),
       pit,
       port61,
       rtc,
@@ -234,7 +234,6 @@ function addApics(stage: Stage, wiring: DeviceParts, vcpus: readonly Vcpu[], mmi
     addLocalApic(stage, { ...wiring, vcpu: index, id: number, bus }),
   );
   const ioapic = addIoApic(stage, { addresses, id: IO_APIC_ID, bus });
-  mmio.add({ first: LOCAL_APIC_BASE, sizeBytes: 0x1000, actor: addresses.apic });
   mmio.add({ first: IO_APIC_BASE, sizeBytes: 0x1000, actor: addresses.ioapic });
   return { apic: apics[0] as LocalApic, apics, ioapic };
 }

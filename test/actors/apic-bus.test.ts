@@ -20,7 +20,7 @@ function bed() {
   const bus = new ApicBus();
   const apics = [0, 1, 2, 3].map((id) => {
     const hooks = { send() {}, ended() {}, nmi() {}, init() {}, startup() {} };
-    const apic = new LocalApic(id, new FakeClock(), hooks, id === 0);
+    const apic = new LocalApic({ id, bootstrap: id === 0 }, new FakeClock(), hooks);
     apic.write(Reg.svr, ENABLED);
     apic.write(Reg.ldr, (1 << id) << 24);
     bus.attach(apic, `apic${id}`);

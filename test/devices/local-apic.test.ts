@@ -16,7 +16,7 @@ function bed(enabled = true) {
   const ended: number[] = [];
   const deeds: string[] = [];
   let nmis = 0;
-  const apic = new LocalApic(3, clock, {
+  const apic = new LocalApic({ id: 3 }, clock, {
     send: (message, to) => sent.push({ ...message, ...to }),
     ended: (vector) => ended.push(vector),
     nmi: () => nmis++,
@@ -219,6 +219,19 @@ describe("LINT0", () => {
     apic.setExtInt(true);
     expect([apic.intr, apic.acknowledge()]).toEqual([true, 0x45]);
   });
+  test("fixed, level: asks again after each EOI while the pin is high", () => {
+    const { apic, ended } = bed();
+    apic.write(0x350, 0x8045);
+    apic.setExtInt(true);
+    expect([apic.acknowledge(), apic.read(0x350)]).toEqual([0x45, 0xc045]);
+    apic.write(0xb0, 0);
+    expect([apic.intr, apic.acknowledge(), ended]).toEqual([true, 0x45, [0x45]]);
+    apic.setExtInt(false);
+    apic.write(0xb0, 0);
+    expect([apic.intr, apic.read(0x350)]).toEqual([false, 0x8045]);
+    apic.setExtInt(true);
+    expect(apic.intr).toBe(true);
+  });
   test("NMI: each rise is a non-maskable interrupt, and no request", () => {
     const { apic, nmis } = bed();
     apic.write(0x350, 0x400);
@@ -294,5 +307,52 @@ describe("INIT and start-up", () => {
         shorthand: "others",
       },
     ]);
+  });
+});
+
+/** Intel SDM vol. 3, 10.4.3 and 10.4.5. */
+describe("IA32_APIC_BASE", () => {
+  const BASE = 0x1b;
+  const at = (apic: LocalApic) => [0xfee00000, 0xfee00fff, 0xfed40390].map((gpa) => apic.isAt(gpa));
+
+  test("says where the registers are, above 2 GiB too", () => {
+    const { apic } = bed();
+    expect(at(apic)).toEqual([true, true, false]);
+    apic.writeMsr(BASE, 0xfed40800, 0);
+    expect([at(apic), apic.readMsr(BASE)]).toEqual([
+      [false, false, true],
+      [0xfed40800, 0],
+    ]);
+    expect(apic.enabled).toBe(true);
+  });
+  test("disables: nothing is taken but the pin of the 8259s, and all is as at power-on when it is enabled again", () => {
+    const { apic, clock, fixed, deeds, nmis } = bed();
+    apic.write(0x20, 9 << 24);
+    apic.write(0x320, 0x50);
+    apic.write(0x380, 1000);
+    apic.write(0x350, 0x10700);
+    fixed(0x61);
+    apic.writeMsr(BASE, 0xfee00000, 0);
+    for (const mode of [DeliveryMode.fixed, DeliveryMode.nmi, DeliveryMode.init, DeliveryMode.startup])
+      apic.accept({ mode, vector: 0x62, level: false });
+    clock.runTo(1e6);
+    expect([at(apic), apic.intr, deeds, nmis()]).toEqual([[false, false, false], false, [], 0]);
+    for (const to of [
+      { destination: 3, logical: false },
+      { destination: 0xff, logical: false },
+    ])
+      expect(apic.matches(to)).toBe(false);
+    apic.setExtInt(true);
+    expect([apic.intr, apic.acknowledge()]).toEqual([true, "extInt"]);
+    apic.writeMsr(BASE, 0xfee00800, 0);
+    expect([0x20, 0xf0, 0x230, 0x320, 0x350, 0x380].map((register) => apic.read(register))).toEqual([
+      3 << 24,
+      0xff,
+      0,
+      0x10000,
+      0x10000,
+      0,
+    ]);
+    expect(apic.intr).toBe(false);
   });
 });

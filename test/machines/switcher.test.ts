@@ -34,6 +34,7 @@ describe.each(BOTH_WAYS)("the Switcher chart, %s", (_, interpreted) => {
   it.each([
     ["isPageFault", ["left", "askMmu"], paging],
     ["isIo", ["left", "askDevice"], { dispatching: "io" }],
+    ["isApic", ["left", "askApic"], { dispatching: "io" }],
     ["isMmio", ["left", "askMmuUnbacked"], paging],
     ["isInvlpg", ["left", "perform", "askMmuInvlpg"], paging],
     ["isTranslationChange", ["left", "perform", "askMmuContext"], paging],
@@ -97,6 +98,17 @@ describe.each(BOTH_WAYS)("the Switcher chart, %s", (_, interpreted) => {
     expect(switcher.state).toEqual({ dispatching: "acknowledging" });
     expect(switcher.send("intr.vector")).toEqual(["injectInterrupt", "enter"]);
     expect(switcher.state).toBe("inGuest");
+  });
+
+  it("resets a vcpu that INIT reaches while its interrupt is acknowledged, and forgets the interrupt", () => {
+    const switcher = inGuest(interpreted);
+    switcher.holds.add("canInterrupt");
+    switcher.send("cpu.exit");
+    expect(switcher.send("ipi.init")).toEqual(["init"]);
+    switcher.holds.delete("canInterrupt");
+    switcher.holds.add("mustReset");
+    expect(switcher.send("intr.vector")).toEqual(["reset", "askMmuReset"]);
+    expect(switcher.state).toEqual(paging);
   });
 
   it("kicks the CPU for an interrupt that the guest can take, else opens the window", () => {

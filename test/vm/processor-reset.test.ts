@@ -119,7 +119,7 @@ describe("INIT to a second processor that runs", () => {
         xmm1: state.get(L.XMM + 16),
         sysenterEip: state.get(L.SYSENTER + 8),
         pat: [state.get(L.PAT), state.get(L.PAT + 4)],
-        apicBase: state.get(L.APIC_BASE),
+        apicBase: (state.get(L.APIC_BASE) & ~L.APIC_PRESENT) >>> 0,
         apicId: state.get(L.APIC_ID),
       }).toEqual({
         fpu: [0x37f, true],

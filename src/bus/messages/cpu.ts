@@ -80,6 +80,16 @@ export type IoExit = Exit<"io"> & {
   readonly value: number;
 };
 
+/** RDMSR or WRMSR of what the local APIC keeps. A read is of one word: `offset` 0 the low one, 4 the high one. */
+export type ApicExit = Exit<"apic"> & {
+  /** Index of the MSR. */
+  readonly register: number;
+  readonly write: boolean;
+  readonly offset: number;
+  readonly value: number;
+  readonly valueHigh: number;
+};
+
 /** RDMSR or WRMSR. */
 export type MsrExit = Exit<"msr"> & {
   readonly write: boolean;
@@ -137,6 +147,7 @@ export type CpuExit =
   | PageFaultExit
   | MmioExit
   | IoExit
+  | ApicExit
   | MsrExit
   | ControlRegisterExit
   | TaskSwitchExit

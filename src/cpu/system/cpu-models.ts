@@ -26,6 +26,12 @@ export const Feature = {
   SSE2: 1 << 26,
 } as const;
 
+/** Bits of CPUID leaf 1 ECX. */
+export const Feature2 = {
+  /** Only where the vcpu has a local APIC. */
+  TSC_DEADLINE: 1 << 24,
+} as const;
+
 /** Bits of CPUID leaf 8000_0001 EDX. */
 export const ExtendedFeature = { NX: 1 << 20 } as const;
 
@@ -57,6 +63,7 @@ interface Model {
   /** Leaf 1 EAX: family, model, stepping. */
   readonly signature: number;
   readonly features: number;
+  readonly features2?: number;
   readonly extendedFeatures?: number;
   readonly structuredFeatures?: number;
   readonly structuredFeatures2?: number;
@@ -114,12 +121,13 @@ const MODELS = {
     brand: "Umbra Pentium 4",
   },
   /**
-   * All that there is: execute-disable, SMEP, SMAP and UMIP besides. Which no one processor of this signature had (a Pentium III's); nothing that
+   * All that there is: execute-disable, SMEP, SMAP, UMIP and the APIC timer's TSC deadline besides. Which no one processor of this signature had (a Pentium III's); nothing that
    * software derives from it contradicts.
    */
   max: {
     signature: 0x683,
     features: PENTIUM_4,
+    features2: Feature2.TSC_DEADLINE,
     extendedFeatures: ExtendedFeature.NX,
     structuredFeatures: StructuredFeature.SMEP | StructuredFeature.SMAP,
     structuredFeatures2: StructuredFeature2.UMIP,
@@ -135,6 +143,7 @@ export const CPU_MODELS = Object.keys(MODELS) as readonly CpuModel[];
 class Identity implements CpuIdentity {
   readonly signature: number;
   readonly features: number;
+  readonly features2: number;
   readonly extendedFeatures: number;
   readonly structuredFeatures: number;
   readonly structuredFeatures2: number;
@@ -145,6 +154,7 @@ class Identity implements CpuIdentity {
     this.#model = model;
     this.signature = model.signature;
     this.features = model.features;
+    this.features2 = model.features2 ?? 0;
     this.extendedFeatures = model.extendedFeatures ?? 0;
     this.structuredFeatures = model.structuredFeatures ?? 0;
     this.structuredFeatures2 = model.structuredFeatures2 ?? 0;
@@ -157,7 +167,12 @@ class Identity implements CpuIdentity {
       case 0:
         return [this.#highest, VENDOR_EBX, VENDOR_ECX, VENDOR_EDX];
       case 1:
-        return [this.signature, this.features & Feature.CLFSH ? CLFLUSH_LINE : 0, 0, this.features];
+        return [
+          this.signature,
+          this.features & Feature.CLFSH ? CLFLUSH_LINE : 0,
+          this.features2,
+          this.features,
+        ];
       case CACHE_LEAF:
         return this.#model.caches;
       case STRUCTURED_LEAF:

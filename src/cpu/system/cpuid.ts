@@ -2,7 +2,7 @@ import type { Helper } from "../core.ts";
 import { Outcome } from "../core.ts";
 import { ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
-import { Feature } from "./cpu-models.ts";
+import { Feature, Feature2 } from "./cpu-models.ts";
 
 const APIC_ENABLED = 1 << 11;
 
@@ -15,9 +15,11 @@ export const cpuid: Helper = (core, op) => {
   const { state } = core;
   const leaf = state.reg(0);
   let [eax, ebx, ecx, edx] = core.cpuid.leaf(leaf, state.reg(1));
-  if (leaf === 1 && state.get(L.APIC_BASE) & APIC_ENABLED) {
-    edx |= Feature.APIC;
-    ebx |= state.get(L.APIC_ID) << 24;
+  if (leaf === 1) {
+    const base = state.get(L.APIC_BASE);
+    if (base & APIC_ENABLED) edx |= Feature.APIC;
+    if (base === 0) ecx &= ~Feature2.TSC_DEADLINE;
+    else ebx |= state.get(L.APIC_ID) << 24;
   }
   state.setReg(0, eax);
   state.setReg(1, ecx);

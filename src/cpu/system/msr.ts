@@ -3,7 +3,7 @@ import { Outcome, Vector } from "../core.ts";
 import { ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
 import { Cr4, Efer } from "../state.ts";
-import { ExtendedFeature, Feature } from "./cpu-models.ts";
+import { ExtendedFeature, Feature, Feature2 } from "./cpu-models.ts";
 import { MEMORY_TYPE_REGISTERS } from "./memory-types.ts";
 import { requireRing0 } from "./operand.ts";
 
@@ -16,9 +16,9 @@ interface ModelSpecificRegister {
   readonly extendedFeatures?: number;
   /** Absent: as the features say. */
   readonly exists?: (core: Core) => boolean;
-  readonly read: (core: Core) => Words;
+  readonly read: (core: Core, op: HelperOp) => Words;
   /** Absent: read-only, a write is #GP. */
-  readonly write?: (core: Core, low: number, high: number) => void;
+  readonly write?: (core: Core, low: number, high: number, op: HelperOp) => void;
 }
 
 /** Of a processor's signature. */
@@ -29,7 +29,28 @@ const FAST_STRINGS = 1;
 export const MISC_ENABLE_DEFAULT = FAST_STRINGS | (1 << 11) | (1 << 12);
 
 const ZERO: Words = [0, 0];
-const APIC_ENABLED = 1 << 11;
+const TIME_STAMP_COUNTER = 0x10;
+const APIC_BASE = 0x1b;
+const TSC_DEADLINE = 0x6e0;
+/** Of IA32_APIC_BASE: bootstrap processor, enabled, and the address. There is no x2APIC mode (bit 10). */
+const APIC_BASE_WRITABLE = (1 << 8) | (1 << 11) | 0xfffff000;
+
+const hasApic = (core: Core): boolean => core.state.get(L.APIC_BASE) !== 0;
+const hasDeadline = (core: Core): boolean =>
+  hasApic(core) && (core.cpuid.features2 & Feature2.TSC_DEADLINE) !== 0;
+
+function writeTimestamp(core: Core, low: number, high: number, op: HelperOp): void {
+  // The deadline of the local APIC's timer is compared with it.
+  if (hasDeadline(core)) core.apicWrite(op, TIME_STAMP_COUNTER, low, high);
+  core.setTimestamp(low, high);
+}
+
+/** The APIC is found at the new address, below 4 GiB, or nowhere. */
+function writeApicBase(core: Core, low: number, high: number, op: HelperOp): void {
+  if (high !== 0 || (low & ~APIC_BASE_WRITABLE) !== 0) core.raise(Vector.GP, 0);
+  core.apicWrite(op, APIC_BASE, low, high);
+  core.state.set(L.APIC_BASE, low | L.APIC_PRESENT);
+}
 
 function sysenterRegister(at: number): ModelSpecificRegister {
   return {
@@ -55,18 +76,23 @@ function writeEfer(core: Core, low: number, high: number): void {
  */
 const REGISTERS: ReadonlyMap<number, ModelSpecificRegister> = new Map<number, ModelSpecificRegister>([
   // IA32_TIME_STAMP_COUNTER
-  [0x10, { read: (core) => core.timestamp(), write: (core, low, high) => core.setTimestamp(low, high) }],
-  // IA32_APIC_BASE, where there is a local APIC. Its address is wired; a write may switch it off and on again.
+  [TIME_STAMP_COUNTER, { read: (core) => core.timestamp(), write: writeTimestamp }],
+  // IA32_APIC_BASE, where there is a local APIC.
   [
-    0x1b,
+    APIC_BASE,
     {
-      exists: (core) => core.state.get(L.APIC_BASE) !== 0,
-      read: (core) => [core.state.get(L.APIC_BASE), 0],
-      write: (core, low, high) => {
-        const now = core.state.get(L.APIC_BASE);
-        if (high !== 0 || ((low ^ now) & ~APIC_ENABLED) !== 0) core.raise(Vector.GP, 0);
-        core.state.set(L.APIC_BASE, low);
-      },
+      exists: hasApic,
+      read: (core) => [core.state.get(L.APIC_BASE) & ~L.APIC_PRESENT, 0],
+      write: writeApicBase,
+    },
+  ],
+  // IA32_TSC_DEADLINE
+  [
+    TSC_DEADLINE,
+    {
+      exists: hasDeadline,
+      read: (core, op) => core.apicRead(op, TSC_DEADLINE),
+      write: (core, low, high, op) => core.apicWrite(op, TSC_DEADLINE, low, high),
     },
   ],
   // IA32_PLATFORM_ID: the kind of socket; software reads it before it looks at the microcode revision.
@@ -110,6 +136,14 @@ function find(core: Core, index: number): ModelSpecificRegister {
   return register;
 }
 
+/** Leaves, or may, by an exit of its own: not by ExitControl.msr. */
+function isApics(core: Core): boolean {
+  const index = core.state.reg(1);
+  return index === APIC_BASE
+    ? hasApic(core)
+    : (index === TSC_DEADLINE || index === TIME_STAMP_COUNTER) && hasDeadline(core);
+}
+
 function msrExit(core: Core, op: HelperOp, write: boolean): Outcome {
   const record = core.beginExit(ExitReason.msr, op);
   record.register = 0;
@@ -122,9 +156,9 @@ function msrExit(core: Core, op: HelperOp, write: boolean): Outcome {
 /** RDMSR (0F 32). */
 export const rdmsr: Helper = (core, op) => {
   requireRing0(core);
-  if (core.controls & ExitControl.msr) return msrExit(core, op, false);
   const { state } = core;
-  const [low, high] = find(core, state.reg(1)).read(core);
+  if (core.controls & ExitControl.msr && !isApics(core)) return msrExit(core, op, false);
+  const [low, high] = find(core, state.reg(1)).read(core, op);
   state.setReg(0, low);
   state.setReg(2, high);
   return Outcome.next;
@@ -133,10 +167,10 @@ export const rdmsr: Helper = (core, op) => {
 /** WRMSR (0F 30). */
 export const wrmsr: Helper = (core, op) => {
   requireRing0(core);
-  if (core.controls & ExitControl.msr) return msrExit(core, op, true);
   const { state } = core;
+  if (core.controls & ExitControl.msr && !isApics(core)) return msrExit(core, op, true);
   const write = find(core, state.reg(1)).write ?? core.raise(Vector.GP, 0);
-  write(core, state.reg(0), state.reg(2));
+  write(core, state.reg(0), state.reg(2), op);
   return Outcome.next;
 };
 

@@ -3,7 +3,7 @@ import { ExitControl } from "../../../src/cpu/exit.ts";
 import * as L from "../../../src/cpu/layout.ts";
 import { Mode } from "../../../src/cpu/modes.ts";
 import { Cr0, Cr4, Flag } from "../../../src/cpu/state.ts";
-import { CPU_MODELS } from "../../../src/cpu/system/index.ts";
+import { CPU_MODELS, Feature } from "../../../src/cpu/system/index.ts";
 import { FakeCore, Outcome, Vector } from "./fake-core.ts";
 import { ProtectedCore, STACK0, TSS } from "./protected-core.ts";
 
@@ -472,7 +472,67 @@ describe("identification and model-specific registers", () => {
     expect(core.faultOf("rdtsc")).toEqual(GP0);
   });
 
-  it.each([0x1b, 0x173, 0x179, 0x210, 0x251, 0x270, 0xc0000080])("MSR %i does not exist", (index) => {
+  describe("of the local APIC", () => {
+    const BASE = 0xfee00900;
+    function apicCore(model?: "max") {
+      const core = new ProtectedCore(model);
+      core.state.set(L.APIC_BASE, BASE | L.APIC_PRESENT);
+      const write = (index: number, low: number, high = 0) => {
+        core.state.setReg(0, low);
+        core.state.setReg(1, index);
+        core.state.setReg(2, high);
+        return core.faultOf("wrmsr");
+      };
+      return { core, write };
+    }
+
+    it("IA32_APIC_BASE moves and disables it, whatever the exit control; CPUID follows", () => {
+      const { core, write } = apicCore();
+      core.controls = ExitControl.msr;
+      expect([write(0x1b, 0xfed40900), core.notices]).toEqual([
+        "nothing",
+        ["write MSR 1b of the APIC: 0:fed40900"],
+      ]);
+      const features = () => {
+        core.state.setReg(0, 1);
+        core.run("cpuid");
+        return core.state.reg(2) & Feature.APIC;
+      };
+      expect(features()).toBe(Feature.APIC);
+      expect(write(0x1b, 0)).toBe("nothing");
+      expect(features()).toBe(0);
+      core.state.setReg(1, 0x1b);
+      core.run("rdmsr");
+      expect([core.state.reg(0), core.state.reg(2)]).toEqual([0, 0]);
+    });
+    it.each([
+      ["x2APIC mode", BASE | (1 << 10), 0],
+      ["a reserved bit", BASE | 1, 0],
+      ["an address from 4 GiB on", BASE, 1],
+    ])("%s in it is #GP", (_, low, high) => {
+      const { core, write } = apicCore();
+      expect([write(0x1b, low, high), core.notices]).toEqual([GP0, []]);
+    });
+    it("IA32_TSC_DEADLINE is where CPUID says so, and the time-stamp counter is told to the APIC then", () => {
+      const { core, write } = apicCore("max");
+      core.state.setReg(0, 1);
+      core.run("cpuid");
+      expect(core.state.reg(1)).toBe(1 << 24);
+      expect([write(0x6e0, 5, 6), write(0x10, 7, 8)]).toEqual(["nothing", "nothing"]);
+      core.state.setReg(1, 0x6e0);
+      core.run("rdmsr");
+      expect([core.state.reg(0), core.state.reg(2), core.time]).toEqual([0x11111111, 0x22222222, [7, 8]]);
+      expect(core.notices).toEqual([
+        "write MSR 6e0 of the APIC: 6:5",
+        "write MSR 10 of the APIC: 8:7",
+        "read MSR 6e0 of the APIC",
+      ]);
+      const p6 = apicCore();
+      expect([p6.write(0x6e0, 5), p6.write(0x10, 7), p6.core.notices]).toEqual([GP0, "nothing", []]);
+    });
+  });
+
+  it.each([0x1b, 0x6e0, 0x173, 0x179, 0x210, 0x251, 0x270, 0xc0000080])("MSR %i does not exist", (index) => {
     const core = new ProtectedCore();
     core.state.setReg(1, index);
     expect([core.faultOf("rdmsr"), core.faultOf("wrmsr")]).toEqual([GP0, GP0]);

@@ -199,6 +199,15 @@ export class FakeCore implements Core {
     this.answerRead = answer;
     return true;
   }
+  apicRead(_op: HelperOp, register: number): readonly [number, number] {
+    this.notices.push(`read MSR ${register.toString(16)} of the APIC`);
+    return [0x11111111, 0x22222222];
+  }
+  apicWrite(_op: HelperOp, register: number, low: number, high: number): void {
+    this.notices.push(
+      `write MSR ${register.toString(16)} of the APIC: ${high.toString(16)}:${low.toString(16)}`,
+    );
+  }
   iterationDone(): void {
     this.notices.push("iteration");
   }
