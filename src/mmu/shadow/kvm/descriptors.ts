@@ -1,5 +1,5 @@
 import { newCounters, refusal, spteName } from "./list-counters.ts";
-import type { ListSizes } from "./list-sizes.ts";
+import { FIRST_SPTE, type ListSizes } from "./list-sizes.ts";
 import type { ObjectLists } from "./object-lists.ts";
 import { ParentChains } from "./parent-chains.ts";
 import { NIL, type PteListCounters, type PteLists } from "./pte-lists.ts";
@@ -35,7 +35,7 @@ export class DescriptorLists implements PteLists {
 
   add(cell: number, g: number, cap = Number.POSITIVE_INFINITY): number {
     const { sptes } = this.#sizes;
-    if (!(g >= 512 && g < sptes) || this.#isListed(g)) throw refusal(cell, g, sptes);
+    if (!(g >= FIRST_SPTE && g < sptes) || this.#isListed(g)) throw refusal(cell, g, sptes);
     this.#of(cell).add(cell, g);
     return Math.min((this.#lengths[cell] as number) - 1, cap);
   }
@@ -75,7 +75,7 @@ export class DescriptorLists implements PteLists {
       ...this.#rmaps.check("descriptor", 1, firstParentCell),
       ...this.#parents.check("chain", firstParentCell, cells),
     ];
-    for (let g = 512; g < sptes; g++)
+    for (let g = FIRST_SPTE; g < sptes; g++)
       if (this.#isListed(g) !== listed.has(g))
         found.push(
           `${spteName(g)} ${listed.has(g) ? "is listed but not marked" : "is marked but in no list"}`,

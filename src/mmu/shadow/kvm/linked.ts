@@ -1,3 +1,4 @@
+import { checkLengths, checkPoison } from "./links-check.ts";
 import { newCounters, noSuchList, notListed, refusal, spteName } from "./list-counters.ts";
 import { freshLinks, isLink, type ListSizes } from "./list-sizes.ts";
 import { NIL, POISON, type PteLists } from "./pte-lists.ts";
@@ -94,28 +95,13 @@ export class LinkedLists implements PteLists {
   reserve(_adds: number): void {}
 
   check(listed: ReadonlySet<number>): string[] {
-    const found: string[] = [];
-    for (let g = 512; g < this.#next.length; g++) {
-      const linked = this.#next[g] !== POISON;
-      if (linked !== listed.has(g) || linked !== (this.#previous[g] !== POISON))
-        found.push(
-          `${spteName(g)} ${listed.has(g) ? "is listed but poisoned" : "has a link but is in no list"}`,
-        );
-      else if (linked && this.#next[g] !== NIL && this.#previous[this.#next[g] as number] !== g)
+    const found = [...checkPoison(this.#next, listed), ...checkPoison(this.#previous, listed)];
+    for (const g of listed) {
+      const next = this.#next[g] as number;
+      if (isLink(next) && next !== NIL && this.#previous[next] !== g)
         found.push(`the entry after ${spteName(g)} does not lead back to it`);
     }
-    for (let cell = 1; cell < this.#heads.length; cell++) {
-      let length = 0;
-      for (
-        let c = this.#heads[cell] as number;
-        c !== NIL && length <= this.#next.length;
-        c = this.#next[c] as number
-      )
-        length++;
-      if (length !== this.#lengths[cell])
-        found.push(`list ${cell} has ${length} entries, its counter says ${this.#lengths[cell]}`);
-    }
-    return found;
+    return [...found, ...checkLengths(this.#heads, this.#lengths, this.#next)];
   }
 
   #head(cell: number): number {

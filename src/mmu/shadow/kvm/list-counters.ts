@@ -1,3 +1,4 @@
+import { FIRST_SPTE } from "./list-sizes.ts";
 import { type PteListCounters, PteListError } from "./pte-lists.ts";
 
 export function newCounters(): PteListCounters {
@@ -12,8 +13,8 @@ export function notListed(cell: number, g: number): PteListError {
 
 /** Why `g` cannot be added: it is no spte, or in a list already. */
 export function refusal(cell: number, g: number, sptes: number): PteListError {
-  if (!(g >= 512 && g < sptes))
-    return new PteListError(`there is no spte ${g}: indices go from 512 to ${sptes - 1}`);
+  if (!(g >= FIRST_SPTE && g < sptes))
+    return new PteListError(`there is no spte ${g}: indices go from ${FIRST_SPTE} to ${sptes - 1}`);
   return new PteListError(`${spteName(g)} cannot be added to list ${cell}: it is in a list already`);
 }
 

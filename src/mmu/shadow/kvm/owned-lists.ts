@@ -1,5 +1,5 @@
 import { notListed, refusal, spteName } from "./list-counters.ts";
-import type { ListSizes } from "./list-sizes.ts";
+import { FIRST_SPTE, type ListSizes } from "./list-sizes.ts";
 import { NIL, type PteListCounters, PteListError, type PteLists } from "./pte-lists.ts";
 
 /**
@@ -91,7 +91,7 @@ export class OwnedLists implements PteLists {
         if (this.#owner[g] !== cell)
           found.push(`${spteName(g)} is in list ${cell}, its owner is ${this.#owner[g]}`);
       }
-    for (let g = 512; g < this.#owner.length; g++)
+    for (let g = FIRST_SPTE; g < this.#owner.length; g++)
       if (this.#owner[g] !== 0 && !met.has(g))
         found.push(`${spteName(g)} is in no list, its owner is ${this.#owner[g]}`);
     return found;

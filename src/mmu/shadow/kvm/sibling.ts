@@ -1,4 +1,5 @@
-import { newCounters, noSuchList, notListed, refusal, spteName } from "./list-counters.ts";
+import { checkLengths, checkPoison } from "./links-check.ts";
+import { newCounters, noSuchList, notListed, refusal } from "./list-counters.ts";
 import { freshLinks, isLink, type ListSizes } from "./list-sizes.ts";
 import { NIL, POISON, type PteLists } from "./pte-lists.ts";
 
@@ -105,24 +106,7 @@ export class SiblingLists implements PteLists {
   reserve(_adds: number): void {}
 
   check(listed: ReadonlySet<number>): string[] {
-    const found: string[] = [];
-    for (let g = 512; g < this.#sib.length; g++)
-      if ((this.#sib[g] !== POISON) !== listed.has(g))
-        found.push(
-          `${spteName(g)} ${listed.has(g) ? "is listed but poisoned" : "has a link but is in no list"}`,
-        );
-    for (let cell = 1; cell < this.#heads.length; cell++) {
-      let length = 0;
-      for (
-        let c = this.#heads[cell] as number;
-        c !== NIL && length <= this.#sib.length;
-        c = this.#sib[c] as number
-      )
-        length++;
-      if (length !== this.#lengths[cell])
-        found.push(`list ${cell} has ${length} entries, its counter says ${this.#lengths[cell]}`);
-    }
-    return found;
+    return [...checkPoison(this.#sib, listed), ...checkLengths(this.#heads, this.#lengths, this.#sib)];
   }
 
   #head(cell: number): number {
