@@ -20,10 +20,11 @@ import type {
 } from "../bus/messages/index.ts";
 import { Vector } from "../cpu/core.ts";
 import { ExitControl } from "../cpu/exit.ts";
-import { CR0, CR4, EAX, ECX } from "../cpu/layout.ts";
+import { CR0, CR4 } from "../cpu/layout.ts";
 import type { Processor } from "../cpu/processor.ts";
-import { type CpuState, Cr0, Cr4, Efer } from "../cpu/state.ts";
+import { Cr0, Cr4 } from "../cpu/state.ts";
 import { combineExceptions } from "../cpu/system/exceptions.ts";
+import { changesExecuteDisable } from "../cpu/system/msr.ts";
 import { switcherChart } from "../machines/switcher.ts";
 import type { TranslationChange } from "../mmu/pager.ts";
 import type { RunQueue } from "../switch/run-queue.ts";
@@ -36,7 +37,6 @@ import type { Stage } from "./stage.ts";
 /** Bits whose change makes translations stale (Intel SDM vol. 3, 4.10.4.1). */
 const CR0_PAGING = Cr0.PE | Cr0.PG | Cr0.WP;
 const CR4_PAGING = Cr4.PSE | Cr4.PAE | Cr4.PGE | Cr4.SMEP | Cr4.SMAP;
-const EFER_MSR = 0xc0000080;
 
 /** Exits after which the CPU does what has left, and that is all. */
 const PERFORMED: ReadonlySet<CpuExit["reason"]> = new Set([
@@ -369,11 +369,6 @@ function changeOf(exit: MsrExit | TaskSwitchExit | ControlRegisterExit): Transla
   if (exit.reason === "msr") return "efer";
   if (exit.reason === "taskSwitch" || exit.register === 3) return "cr3";
   return exit.register === 0 ? "cr0" : "cr4";
-}
-
-/** The WRMSR at EIP would turn EFER.NXE over. */
-function changesExecuteDisable(state: CpuState): boolean {
-  return state.get(ECX) === EFER_MSR && ((state.get(EAX) ^ state.efer) & Efer.NXE) !== 0;
 }
 
 const hex = (value: number) => `0x${(value >>> 0).toString(16)}`;

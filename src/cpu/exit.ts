@@ -62,6 +62,8 @@ export const ExitControl = {
   cr3Store: 1 << 13,
   nmiWindow: 1 << 14,
   pause: 1 << 15,
+  /** WRMSR that would change EFER.NXE; leaves as `msr`. */
+  executeDisable: 1 << 16,
 } as const;
 
 /** What leaves besides, as masks (Intel SDM vol. 3, 24.6.3 and 24.6.6). */

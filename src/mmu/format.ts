@@ -216,8 +216,6 @@ export const SHADOW_FORMATS: Readonly<Record<ShadowFormatName, PagingFormat>> = 
   PAE: formatOf(Cr4.PAE | Cr4.PGE, Efer.NXE),
   "4-level": formatOf(Cr4.PAE | Cr4.PGE, Efer.NXE | Efer.LMA),
 };
-/** The format of vtlb's tables for two-level guests. */
-export const SHADOW_FORMAT: PagingFormat = SHADOW_FORMATS["32-bit"];
 
 /**
  * Frame number in an entry: of the next table and of a 4 KiB page (`shift` 12), or the first of a large page of 2 to the power of `shift`

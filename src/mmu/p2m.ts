@@ -1,13 +1,15 @@
-import { type Gfn, type Mfn, NO_FRAME, PAGE_SIZE } from "./address.ts";
+import { type Gfn, type Mfn, NO_FRAME, PAGE_SHIFT, PAGE_SIZE } from "./address.ts";
 import type { FrameAllocator } from "./frames.ts";
 
 /** The legacy hole of a PC: video memory and ROMs. No RAM of the guest lies there. */
 export const LEGACY_HOLE_START = 0xa0000;
 export const LEGACY_HOLE_END = 0x100000;
 
-/** 4 KiB frames in a 4 MiB page. */
-export const LARGE_PAGE_FRAMES = 1024;
 const LAST_GFN = 0xfffff;
+/** Size of a large page, 2 to the power of it: with 8-byte entries 2 MiB, with 4-byte ones 4 MiB. */
+const LARGE_SHIFTS = [21, 22] as const;
+export type LargeShift = (typeof LARGE_SHIFTS)[number];
+const framesOf = (shift: LargeShift): number => 2 ** (shift - PAGE_SHIFT);
 
 /**
  * A guest's map gfn → mfn. `table[gfn]` is the machine frame that backs a guest frame, or NO_FRAME; gfns from `table.length` on
@@ -22,8 +24,8 @@ export class P2m {
   readonly base: Mfn;
   readonly sizeBytes: number;
   readonly #allocator: FrameAllocator;
-  /** By gfn >>> 10: mfn of a 4 MiB piece that is backed in full, contiguous and aligned; else NO_FRAME. */
-  readonly #large: Int32Array;
+  /** By piece of 2 MiB, and of 4 MiB: first mfn, if it is backed in full, contiguous and aligned; else NO_FRAME. */
+  readonly #large: Readonly<Record<LargeShift, Int32Array>>;
   #disposed = false;
 
   /** Takes `sizeBytes` (a multiple of 4096) of machine memory, less the legacy hole. Throws OutOfFrames, RangeError. */
@@ -34,15 +36,18 @@ export class P2m {
     this.#allocator = allocator;
     this.owner = owner;
     this.sizeBytes = sizeBytes;
-    this.base = allocator.allocateContiguous(frames, LARGE_PAGE_FRAMES, owner);
+    this.base = allocator.allocateContiguous(frames, framesOf(22), owner);
     this.#table = new Int32Array(frames);
     const holeStart = Math.min(frames, LEGACY_HOLE_START / PAGE_SIZE);
     const holeEnd = Math.min(frames, LEGACY_HOLE_END / PAGE_SIZE);
     for (let gfn = 0; gfn < frames; gfn++) this.table[gfn] = this.base + gfn;
     this.table.fill(NO_FRAME, holeStart, holeEnd);
     if (holeEnd > holeStart) allocator.free((this.base + holeStart) as Mfn, owner, holeEnd - holeStart);
-    this.#large = new Int32Array(Math.ceil(frames / LARGE_PAGE_FRAMES));
-    for (let piece = 0; piece < this.#large.length; piece++) this.#large[piece] = this.#findLarge(piece);
+    this.#large = {
+      21: new Int32Array(Math.ceil(frames / framesOf(21))),
+      22: new Int32Array(Math.ceil(frames / framesOf(22))),
+    };
+    this.#findLarge(0, frames);
   }
 
   get table(): Int32Array {
@@ -54,9 +59,12 @@ export class P2m {
     return gfn >= 0 && gfn < this.table.length ? (this.table[gfn] as number) : NO_FRAME;
   }
 
-  /** First machine frame of the 4 MiB piece that holds `gfn`, if all of it is backed, contiguous and 4 MiB-aligned; else NO_FRAME. */
-  lookupLarge(gfn: Gfn): number {
-    return this.#large[gfn >>> 10] ?? NO_FRAME;
+  /**
+   * First machine frame of the aligned piece of 2 to the power of `shift` bytes that holds `gfn`, if all of it is backed, and by frames that are
+   * contiguous and aligned likewise; else NO_FRAME.
+   */
+  lookupLarge(gfn: Gfn, shift: LargeShift): number {
+    return this.#large[shift][gfn >>> (shift - PAGE_SHIFT)] ?? NO_FRAME;
   }
 
   /**
@@ -87,14 +95,24 @@ export class P2m {
       if (mfn !== NO_FRAME) this.#allocator.free(mfn as Mfn, this.owner);
     }
     this.table.fill(NO_FRAME);
-    this.#large.fill(NO_FRAME);
+    for (const pieces of Object.values(this.#large)) pieces.fill(NO_FRAME);
   }
 
-  #findLarge(piece: number): number {
-    const first = piece * LARGE_PAGE_FRAMES;
+  /** Finds out which large pieces there are around a run of guest frames. */
+  #findLarge(firstGfn: number, count: number): void {
+    for (const shift of LARGE_SHIFTS) {
+      const pieces = this.#large[shift];
+      const frames = framesOf(shift);
+      const end = Math.min(Math.ceil((firstGfn + count) / frames), pieces.length);
+      for (let piece = Math.floor(firstGfn / frames); piece < end; piece++)
+        pieces[piece] = this.#isLarge(piece * frames, frames) ? this.lookup(piece * frames) : NO_FRAME;
+    }
+  }
+
+  #isLarge(first: number, frames: number): boolean {
     const mfn = this.lookup(first);
-    if (mfn === NO_FRAME || mfn % LARGE_PAGE_FRAMES !== 0) return NO_FRAME;
-    for (let i = 1; i < LARGE_PAGE_FRAMES; i++) if (this.lookup(first + i) !== mfn + i) return NO_FRAME;
-    return mfn;
+    if (mfn === NO_FRAME || mfn % frames !== 0) return false;
+    for (let i = 1; i < frames; i++) if (this.lookup(first + i) !== mfn + i) return false;
+    return true;
   }
 }

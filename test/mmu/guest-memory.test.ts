@@ -25,15 +25,13 @@ describe("P2m", () => {
     expect(frames.heldBy("vm1")).toBe(0xc00 - 0x60);
   });
 
-  test("offers large frames exactly where 4 MiB are backed in full", () => {
+  test("offers large frames exactly where 4 MiB, or 2 MiB, are backed in full", () => {
     const p2m = new P2m(new FrameAllocator(0x1400), 10 * MIB, "vm1");
-    expect([0, 0x400, 0x7ff, 0x800, 0xc00].map((n) => p2m.lookupLarge(gfn(n)))).toEqual([
-      NO_FRAME,
-      0x800,
-      0x800,
-      NO_FRAME,
-      NO_FRAME,
-    ]);
+    const large = (shift: 21 | 22) =>
+      [0, 0x1ff, 0x200, 0x400, 0x7ff, 0x800, 0x9ff, 0xa00, 0xc00].map((n) => p2m.lookupLarge(gfn(n), shift));
+    const none = NO_FRAME;
+    expect(large(22)).toEqual([none, none, none, 0x800, 0x800, none, none, none, none]);
+    expect(large(21)).toEqual([none, none, 0x600, 0x800, 0xa00, 0xc00, 0xc00, none, none]);
   });
 
   test("gives every frame back once, and a second guest gets its own", () => {

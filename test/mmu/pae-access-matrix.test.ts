@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Cr0, Efer } from "../../src/cpu/state.ts";
+import { classifyFault } from "../../src/mmu/reflect.ts";
+import { VtlbPager } from "../../src/mmu/shadow/vtlb/pager.ts";
 import { A, D, gva, P, PS, U, W } from "./bed.ts";
 import { expectedPaeOutcome, type PaeCase } from "./pae-access-model.ts";
 import { DIRECTORY2, NX, TABLE1, WideBed } from "./wide-bed.ts";
@@ -23,6 +25,18 @@ const software: Way = (bed, kind, user) => {
 };
 const hardware: Way = (bed, kind, user) => bed.translate(ADDRESS, kind === "write", user, kind === "fetch");
 
+const pagers = new WeakMap<WideBed, VtlbPager>();
+const shadow: Way = (bed, kind, user) => {
+  for (let tries = 0; tries < 3; tries++) {
+    const errorCode = hardware(bed, kind, user);
+    if (errorCode === -1) return -1;
+    const verdict = classifyFault(bed.walker, bed.paging, gva(ADDRESS), errorCode);
+    if (verdict.kind === "reflect") return verdict.reflection.errorCode;
+    pagers.get(bed)?.fill(verdict.fault);
+  }
+  throw new Error("the shadow does not allow the access after three fills");
+};
+
 const bits = (n: number, ...masks: number[]): number =>
   masks.reduce((value, mask, i) => (n & (1 << i) ? value | mask : value), 0);
 
@@ -30,8 +44,7 @@ const bits = (n: number, ...masks: number[]): number =>
  * Every combination of PTE P W U A D NX, PDE P W U A D PS NX and reserved bit 13, EFER.NXE, CR0.WP, privilege, kind of access, and whether a
  * supervisor has read there before; with at most one reserved bit (NX is one without NXE; bit 13 counts where a large page is mapped).
  */
-function runMatrix(way: Way, change: (bed: WideBed) => void = () => {}) {
-  const bed = new WideBed();
+function runMatrix(way: Way, bed = new WideBed(), pager?: VtlbPager) {
   bed.latch(1);
   let cases = 0;
   let faults = 0;
@@ -62,7 +75,9 @@ function runMatrix(way: Way, change: (bed: WideBed) => void = () => {}) {
     const nxe = (registers & 1) !== 0;
     const writeProtect = (registers & 2) !== 0;
     bed.paging.efer = nxe ? Efer.NXE : 0;
+    pager?.contextChanged("efer");
     bed.paging.cr0 = (Cr0.PG | Cr0.PE | (writeProtect ? Cr0.WP : 0)) >>> 0;
+    pager?.contextChanged("cr0");
     for (let n = 0; n < 1 << 14; n++) {
       const pteBits = bits(n, P, W, U, A, D);
       const pteNx = (n & 0x20) !== 0;
@@ -95,13 +110,18 @@ function runMatrix(way: Way, change: (bed: WideBed) => void = () => {}) {
             words[pdeWord + 1] = pdeNx ? NX : 0;
             words[pteWord] = before[1];
             words[pteWord + 1] = pteNx ? NX : 0;
-            change(bed);
+            pager?.invalidatePage(gva(ADDRESS));
             const c: PaeCase = { pde, pte, writeProtect, nxe, user, kind };
             cases++;
             const seen = twice ? try1({ ...c, user: false, kind: "read" }, before) : before;
             try1(c, seen);
             if (expectedPaeOutcome(c) !== "allowed") faults++;
           }
+      if (pager !== undefined && n % 499 === 0) {
+        const { violations, staleEntries } = pager.auditReport();
+        wrong.push(...violations.map(({ detail }) => detail));
+        if (staleEntries !== 0) wrong.push("stale entries without a change");
+      }
     }
   }
   return { cases, faults, wrong: wrong.slice(0, 5) };
@@ -116,5 +136,12 @@ describe("every combination of entry bits, EFER.NXE, CR0.WP, privilege and acces
   }, 30_000);
   test("has them in the hardware walker of guest tables", () => {
     expect(runMatrix(hardware)).toEqual(expected);
+  }, 30_000);
+  test("has them under vtlb, through fills and reflected faults", () => {
+    const bed = new WideBed();
+    const pager = new VtlbPager({ ...bed });
+    pagers.set(bed, pager);
+    bed.hardware.set(pager.hardware);
+    expect(runMatrix(shadow, bed, pager)).toEqual(expected);
   }, 30_000);
 });

@@ -141,10 +141,7 @@ function shadowed(bed: Bed, at: number, fill: (fault: { errorCode: number }) => 
 
 const bit = (n: number, place: number): boolean => ((n >>> place) & 1) !== 0;
 const ROWS = Object.keys(WAYS).flatMap((way) =>
-  // vtlb shadows tables of 4-byte entries only.
-  (way === "vtlb" ? [false] : [false, true]).flatMap((wide) =>
-    [false, true].map((large) => ({ way, wide, large }) as const),
-  ),
+  [false, true].flatMap((wide) => [false, true].map((large) => ({ way, wide, large }) as const)),
 );
 
 describe.each(ROWS)(

@@ -2,7 +2,7 @@ import type { Core, Helper, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
 import { ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
-import { Cr4, Efer } from "../state.ts";
+import { type CpuState, Cr4, Efer } from "../state.ts";
 import { ExtendedFeature, Feature, Feature2 } from "./cpu-models.ts";
 import { MEMORY_TYPE_REGISTERS } from "./memory-types.ts";
 import { requireRing0 } from "./operand.ts";
@@ -32,6 +32,7 @@ const ZERO: Words = [0, 0];
 const TIME_STAMP_COUNTER = 0x10;
 const APIC_BASE = 0x1b;
 const TSC_DEADLINE = 0x6e0;
+const EFER = 0xc0000080;
 /** Of IA32_APIC_BASE: bootstrap processor, enabled, and the address. There is no x2APIC mode (bit 10). */
 const APIC_BASE_WRITABLE = (1 << 8) | (1 << 11) | 0xfffff000;
 
@@ -119,10 +120,7 @@ const REGISTERS: ReadonlyMap<number, ModelSpecificRegister> = new Map<number, Mo
   ],
   ...MEMORY_TYPE_REGISTERS,
   // IA32_EFER
-  [
-    0xc0000080,
-    { extendedFeatures: ExtendedFeature.NX, read: (core) => [core.state.efer, 0], write: writeEfer },
-  ],
+  [EFER, { extendedFeatures: ExtendedFeature.NX, read: (core) => [core.state.efer, 0], write: writeEfer }],
 ]);
 
 function find(core: Core, index: number): ModelSpecificRegister {
@@ -142,6 +140,11 @@ function isApics(core: Core): boolean {
   return index === APIC_BASE
     ? hasApic(core)
     : (index === TSC_DEADLINE || index === TIME_STAMP_COUNTER) && hasDeadline(core);
+}
+
+/** The WRMSR at EIP would turn EFER.NXE over. */
+export function changesExecuteDisable(state: CpuState): boolean {
+  return state.reg(1) === EFER && ((state.reg(0) ^ state.efer) & Efer.NXE) !== 0;
 }
 
 function msrExit(core: Core, op: HelperOp, write: boolean): Outcome {
@@ -169,6 +172,8 @@ export const wrmsr: Helper = (core, op) => {
   requireRing0(core);
   const { state } = core;
   if (core.controls & ExitControl.msr && !isApics(core)) return msrExit(core, op, true);
+  if (core.controls & ExitControl.executeDisable && changesExecuteDisable(state))
+    return msrExit(core, op, true);
   const write = find(core, state.reg(1)).write ?? core.raise(Vector.GP, 0);
   write(core, state.reg(0), state.reg(2), op);
   return Outcome.next;

@@ -148,11 +148,11 @@ describe("random guest tables and random accesses", () => {
         entries,
         script,
         fc.boolean(),
-        fc.constantFrom(2, 3, 1024),
-        (start, ops, keepGlobal, frameBudget) => {
+        fc.constantFrom(1, 2, 1024),
+        (start, ops, keepGlobal, tableBudget) => {
           const one = new Bed();
           const two = new Bed();
-          const three = new ShadowVcpu({ keepGlobal, frameBudget });
+          const three = new ShadowVcpu({ keepGlobal, tableBudget });
           const beds = [one, two, three.bed];
           for (const bed of beds) prepare(bed, start);
           for (const op of ops) {
@@ -210,9 +210,9 @@ describe("random guest tables and random accesses", () => {
         entries,
         script,
         fc.boolean(),
-        fc.constantFrom(2, 3, 1024),
-        (start, ops, keepGlobal, frameBudget) => {
-          const vcpu = new ShadowVcpu({ keepGlobal, frameBudget });
+        fc.constantFrom(1, 2, 1024),
+        (start, ops, keepGlobal, tableBudget) => {
+          const vcpu = new ShadowVcpu({ keepGlobal, tableBudget });
           prepare(vcpu.bed, start);
           for (const op of ops) {
             switch (op.kind) {

@@ -6,18 +6,18 @@ import { Bed, gva, P } from "../bed.ts";
 import { ShadowVcpu } from "./vcpu.ts";
 
 describe("the invalidation ledger", () => {
-  /** Was an entry, filled before the demand, to be dropped? By [page, large] and global. */
+  /** Was an entry, filled before the demand, to be dropped? By size of the guest's page and global. */
   const missed = (
     demand: (ledger: InvalidationLedger) => void,
     at: number,
     global: boolean,
-    large: boolean,
+    pageShift: 12 | 21 | 22,
   ) => {
     const ledger = new InvalidationLedger();
     const filledAt = ledger.now;
     demand(ledger);
-    expect(ledger.missed(at, ledger.now, global, large)).toBe(false);
-    return ledger.missed(at, filledAt, global, large);
+    expect(ledger.missed(at, ledger.now, global, pageShift)).toBe(false);
+    return ledger.missed(at, filledAt, global, pageShift);
   };
 
   test("ends every translation, those that are not global, or those of one page", () => {
@@ -27,16 +27,19 @@ describe("the invalidation ledger", () => {
       (l: InvalidationLedger) => l.demandPage(gva(0x401fff)),
     ];
     const table = demands.map((demand) => [
-      missed(demand, 0x401000, false, false),
-      missed(demand, 0x401000, true, false),
-      missed(demand, 0x402000, false, false),
-      missed(demand, 0x402000, true, true),
-      missed(demand, 0x800000, true, true),
+      missed(demand, 0x401000, false, 12),
+      missed(demand, 0x401000, true, 12),
+      missed(demand, 0x402000, false, 12),
+      missed(demand, 0x402000, true, 22),
+      missed(demand, 0x402000, true, 21),
+      missed(demand, 0x600000, true, 22),
+      missed(demand, 0x600000, true, 21),
+      missed(demand, 0x800000, true, 22),
     ]);
     expect(table).toEqual([
-      [true, true, true, true, true],
-      [true, false, true, false, false],
-      [true, true, false, true, false],
+      [true, true, true, true, true, true, true, true],
+      [true, false, true, false, false, false, false, false],
+      [true, true, false, true, true, true, false, false],
     ]);
   });
 

@@ -4,7 +4,7 @@ import { type Gva, NO_FRAME } from "../../../src/mmu/address.ts";
 import type { ShadowFault } from "../../../src/mmu/pager.ts";
 import { BarePager } from "../../../src/mmu/shadow/bare/pager.ts";
 import { VtlbPager } from "../../../src/mmu/shadow/vtlb/pager.ts";
-import type { FillRecord } from "../../../src/mmu/shadow/vtlb/tables.ts";
+import type { FillRecord } from "../../../src/mmu/shadow/vtlb/records.ts";
 import { A, Bed, D, G, gva, P, PS, U, W } from "../bed.ts";
 import { ShadowVcpu } from "./vcpu.ts";
 
@@ -149,7 +149,7 @@ describe("the audit of vtlb finds a pager that", () => {
     "records nothing": [
       class extends VtlbPager {
         protected override record(): FillRecord {
-          return { guestPde: 0, guestPte: 0, filledAt: 0 };
+          return { guestPde: 0, guestPdeHigh: 0, guestPte: 0, guestPteHigh: 0, filledAt: 0 };
         }
       },
       () => {},
@@ -185,9 +185,9 @@ describe("the audit of vtlb finds a pager that", () => {
     "a 4 MiB leaf of other frames": [(v) => pokeRoot(v, 2, (e) => e + LARGE), ["wrong-frame"]],
     "a 4 MiB leaf over 4 KiB pages": [
       (v) => {
-        const record = v.pager.tables.tableAt(1)?.records.get(1);
+        const record = v.pager.tables.tableAt(1)?.records.get(1, 1);
         v.pager.tables.dropSlot(1);
-        if (record) v.pager.tables.setLarge(1, 0x800000 | P | U | A | PS, record);
+        if (record) v.pager.tables.setLarge(1, 0x800000 | P | U | A | PS, 0, record);
       },
       ["excess-size", "wrong-frame"],
     ],

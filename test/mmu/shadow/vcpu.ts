@@ -33,7 +33,9 @@ export class GreedyTlb implements TlbControl {
   }
   loadRoot(): void {
     this.pages.clear();
+    this.onLoadRoot();
   }
+  onLoadRoot = (): void => {};
 }
 
 /** A bed with a vtlb pager behind a TLB, driven as the machine would. */
@@ -51,7 +53,8 @@ export class ShadowVcpu {
     this.bed = bed;
     const { paging, memory, frames } = this.bed;
     this.pager = make({ paging, memory, frames, tlb: this.tlb }, options);
-    this.bed.hardware.set(this.pager.hardware);
+    this.tlb.onLoadRoot = () => this.bed.hardware.set(this.pager.hardware);
+    this.tlb.onLoadRoot();
   }
 
   access(at: number, write: boolean, user: boolean): Seen {

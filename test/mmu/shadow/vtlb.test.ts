@@ -4,7 +4,7 @@ import { Cr0, Cr4 } from "../../../src/cpu/state.ts";
 import { NO_FRAME } from "../../../src/mmu/address.ts";
 import { PagerError } from "../../../src/mmu/pager.ts";
 import { VtlbPager } from "../../../src/mmu/shadow/vtlb/pager.ts";
-import { A, Bed, D, G, gpa, gva, MIB, P, PS, U, W } from "../bed.ts";
+import { A, Bed, D, G, gva, MIB, P, PS, U, W } from "../bed.ts";
 import { ShadowVcpu } from "./vcpu.ts";
 
 const SIZE = 0x1000;
@@ -86,18 +86,6 @@ describe("filling", () => {
     expect(vcpu.setControl("cr0", Cr0.PE | Cr0.PG)).toBe(4);
     expect(shadowOf(vcpu)).toEqual([]);
   });
-});
-
-test("a guest that switches PAE on loses its shadow, and its next access is refused in words", () => {
-  const vcpu = new ShadowVcpu();
-  vcpu.bed.map(0x401000, 0x345000 | P | W);
-  vcpu.access(0x401000, false, false);
-  expect(vcpu.setControl("cr4", Cr4.PSE | Cr4.PAE)).toBe(1);
-  vcpu.bed.paging.pdptes[0] = 0x20001;
-  vcpu.bed.memory.write32(gpa(0x20000), 0x400000 | P | PS);
-  expect(() => vcpu.access(0x1000, false, false)).toThrow(PagerError);
-  expect(() => vcpu.access(0x1000, false, false)).toThrow("PAE");
-  clean(vcpu);
 });
 
 describe("CR0.WP clear", () => {
@@ -278,23 +266,23 @@ describe("frames", () => {
       vcpu.bed.map(slot * LARGE, 0x345000 | P);
       vcpu.access(slot * LARGE, false, false);
     }
-    expect([vcpu.pager.framesHeld, vcpu.bed.frames.heldBy("guest/vtlb")]).toEqual([4, 4]);
+    expect([vcpu.pager.framesHeld, vcpu.bed.frames.heldBy("guest/vtlb")]).toEqual([8, 8]);
     vcpu.loadCr3(vcpu.bed.paging.cr3);
     for (const slot of [3, 1]) vcpu.access(slot * LARGE, false, false);
-    expect([vcpu.pager.framesHeld, vcpu.fills.at(-1)?.tablesAllocated]).toEqual([4, 0]);
+    expect([vcpu.pager.framesHeld, vcpu.fills.at(-1)?.tablesAllocated]).toEqual([8, 0]);
     clean(vcpu);
     vcpu.pager.dispose();
     expect(vcpu.bed.frames.heldBy("guest/vtlb")).toBe(0);
   });
 
   test("a recycled table starts empty", () => {
-    const vcpu = new ShadowVcpu({ frameBudget: 2 });
+    const vcpu = new ShadowVcpu({ tableBudget: 1 });
     vcpu.bed.map(0x401000, 0x345000 | P);
     vcpu.bed.map(0x802000, 0x346000 | P);
     vcpu.access(0x401000, false, false);
     vcpu.access(0x802000, false, false);
     expect(shadowOf(vcpu)).toEqual([{ gva: 0x802000, sizeBytes: SIZE, frame: 0x746, flags: "A" }]);
-    expect([vcpu.pager.exhaustions, vcpu.pager.framesHeld]).toEqual([1, 2]);
+    expect([vcpu.pager.exhaustions, vcpu.pager.framesHeld]).toEqual([1, 6]);
     clean(vcpu);
   });
 
@@ -303,7 +291,7 @@ describe("frames", () => {
     const take = (leave: number) => {
       while (bed.frames.freeFrames > leave) bed.frames.allocate("others");
     };
-    take(2);
+    take(6);
     const vcpu = new ShadowVcpu({}, undefined, bed);
     for (const slot of [1, 2]) {
       bed.map(slot * LARGE, 0x345000 | P);
@@ -312,7 +300,7 @@ describe("frames", () => {
     expect([vcpu.pager.exhaustions, shadowOf(vcpu).map((leaf) => leaf.gva)]).toEqual([1, [2 * LARGE]]);
     clean(vcpu);
     vcpu.pager.dispose();
-    take(1);
+    take(5);
     const second = new ShadowVcpu({}, undefined, bed);
     expect(() => second.access(LARGE, false, false)).toThrow(PagerError);
     expect(() => second.access(LARGE, false, false)).toThrow("give the machine more memory");
@@ -320,14 +308,19 @@ describe("frames", () => {
   });
 
   test("a budget that cannot hold a single table is refused", () => {
-    expect(() => new ShadowVcpu({ frameBudget: 1 })).toThrow(RangeError);
+    expect(() => new ShadowVcpu({ tableBudget: 0 })).toThrow(RangeError);
   });
 });
 
 test("the pager asks for the exits that it needs", () => {
   const { pager } = new ShadowVcpu();
   expect(pager.controls).toBe(
-    ExitControl.pageFault | ExitControl.cr0 | ExitControl.cr3 | ExitControl.cr4 | ExitControl.invlpg,
+    ExitControl.pageFault |
+      ExitControl.cr0 |
+      ExitControl.cr3 |
+      ExitControl.cr4 |
+      ExitControl.executeDisable |
+      ExitControl.invlpg,
   );
   expect(pager.hardware).toMatchObject({ mode: "shadow", root: 0x1000, writeProtect: true });
 });

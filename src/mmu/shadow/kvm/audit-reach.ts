@@ -43,7 +43,7 @@ function descend(s: KvmShadow, sid: number, base: number, complain: Complain): v
       const g = spteAt(sid, slot);
       if ((pages.lo(g) & Pte.present) === 0) continue;
       const known = Math.max(records.madeAt[g] as number, records.unsyncedAt[sid] as number);
-      if (records.ledger.missed(base + slot * 4096, known, true, false))
+      if (records.ledger.missed(base + slot * 4096, known, true, 12))
         complain(
           "I23",
           `${spteName(g)} of 0x${(base + slot * 4096).toString(16)} is older than its invalidation`,

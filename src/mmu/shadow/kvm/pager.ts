@@ -38,7 +38,12 @@ const FILL_ATTEMPTS = 6;
 export class KvmPager implements Pager {
   readonly name = "kvm";
   readonly controls =
-    ExitControl.pageFault | ExitControl.cr0 | ExitControl.cr3 | ExitControl.cr4 | ExitControl.invlpg;
+    ExitControl.pageFault |
+    ExitControl.cr0 |
+    ExitControl.cr3 |
+    ExitControl.cr4 |
+    ExitControl.executeDisable |
+    ExitControl.invlpg;
   readonly shadow: KvmShadow;
   readonly #roots: Roots;
   /** CR3 and PDPTEs that the roots were loaded for. */

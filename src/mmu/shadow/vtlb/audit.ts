@@ -1,20 +1,15 @@
-import { Cr0, Cr4 } from "../../../cpu/state.ts";
+import { Cr0 } from "../../../cpu/state.ts";
 import type { Hpa } from "../../address.ts";
 import { type Gva, mfnOf, NO_FRAME, PAGE_SHIFT, PAGE_SIZE } from "../../address.ts";
-import {
-  FRAME_MASK,
-  LARGE_FRAME_MASK,
-  largeFrame36,
-  largePdeReserved,
-  PagingFeature,
-  Pte,
-  pteReserved,
-} from "../../format.ts";
+import { frameOf, largeFrame36, NO_EXECUTE, Pte, type ShadowFormatName } from "../../format.ts";
 import type { AuditViolation } from "../../pager.ts";
 import { GuestWalker } from "../../walker.ts";
 import type { PagerContext } from "../context.ts";
+import { decodeGuestLeaf, type GuestEntries, type GuestLeaf } from "./guest-leaf.ts";
 import type { InvalidationLedger } from "./ledger.ts";
-import { type FillRecord, type ShadowTable, type ShadowTables, SLOTS, TABLE_FLAGS } from "./tables.ts";
+import type { FillRecord } from "./records.ts";
+import { NARROW } from "./shape.ts";
+import { type ShadowTable, type ShadowTables, TABLE_FLAGS } from "./tables.ts";
 
 export interface VtlbAudit {
   readonly violations: AuditViolation[];
@@ -30,21 +25,17 @@ export interface VtlbView {
   readonly tables: ShadowTables;
   readonly ledger: InvalidationLedger;
   readonly keepGlobal: boolean;
-  readonly hardwareRoot: Hpa;
+  readonly hardware: { readonly root: Hpa; readonly format: ShadowFormatName };
   readonly filledUnder: number;
   readonly pagingBits: number;
 }
 
-/** What a guest's entries give, read from their raw values. */
-interface GuestLeaf {
-  readonly gfn: number;
-  readonly writable: boolean;
-  readonly user: boolean;
-  readonly global: boolean;
-  readonly dirty: boolean;
-  /** A is set at every level. */
-  readonly accessed: boolean;
-  /** A 4 MiB page of the guest maps it. */
+/** One leaf of the shadow. */
+interface ShadowLeaf {
+  readonly gva: Gva;
+  readonly entry: number;
+  readonly high: number;
+  /** It is an entry of the directory. */
   readonly large: boolean;
 }
 
@@ -69,8 +60,9 @@ class Audit {
 
   run(): VtlbAudit {
     const linked = new Map<ShadowTable, number>();
-    for (let slot = 0; slot < SLOTS; slot++) this.#checkSlot(slot, linked);
+    for (let slot = 0; slot < this.#view.tables.shape.slots; slot++) this.#checkSlot(slot, linked);
     this.#checkFrames(linked);
+    this.#checkRoot();
     const { filledUnder, pagingBits } = this.#view;
     if (this.#entries > 0 && filledUnder !== pagingBits)
       this.#report(
@@ -82,17 +74,26 @@ class Audit {
 
   #checkSlot(slot: number, linked: Map<ShadowTable, number>): void {
     const { tables } = this.#view;
-    const entry = tables.rootEntry(slot);
+    const entry = tables.slotEntry(slot);
+    const high = tables.slotEntryHigh(slot);
     const table = tables.tableAt(slot);
-    const gva = (slot * 0x400000) as Gva;
+    const gva = (slot * 2 ** tables.shape.slotShift) as Gva;
     if ((entry & Pte.present) === 0 || (entry & Pte.large) !== 0) {
       if (table !== undefined)
-        this.#report("table-not-linked", `slot ${hex(slot)} has a table but root entry ${hex(entry)}`, gva);
-      if ((entry & Pte.present) !== 0) this.#checkLeaf(gva, entry, tables.largeRecords.get(slot), true);
+        this.#report(
+          "table-not-linked",
+          `slot ${hex(slot)} has a table but directory entry ${hex(entry)}`,
+          gva,
+        );
+      if ((entry & Pte.present) !== 0)
+        this.#checkLeaf(
+          { gva, entry, high, large: true },
+          tables.largeRecords.get(slot, tables.shape.entryWords),
+        );
       return;
     }
-    if (table === undefined || entry !== (hpaWord(table) | TABLE_FLAGS) >>> 0) {
-      this.#report("unknown-table", `root entry ${hex(entry)} leads to no table of this pager`, gva);
+    if (table === undefined || entry !== (hpaWord(table) | TABLE_FLAGS) >>> 0 || high !== 0) {
+      this.#report("unknown-table", `directory entry ${hex(entry)} leads to no table of this pager`, gva);
       return;
     }
     const other = linked.get(table);
@@ -103,17 +104,20 @@ class Audit {
   }
 
   #checkTable(base: Gva, table: ShadowTable): void {
+    const { tables } = this.#view;
+    const { leaves, entryWords } = tables.shape;
     let present = 0;
     let nonGlobal = 0;
-    for (let index = 0; index < SLOTS; index++) {
-      const entry = this.#view.tables.leaf(table, index);
+    for (let index = 0; index < leaves; index++) {
+      const entry = tables.leaf(table, index);
       if ((entry & Pte.present) === 0) continue;
       present++;
       if ((entry & Pte.global) === 0) nonGlobal++;
-      const record = table.records.get(index);
+      const record = table.records.get(index, entryWords);
       const gva = (base + index * PAGE_SIZE) as Gva;
-      const leaf = this.#checkLeaf(gva, entry, record, false);
-      if (leaf?.large === true && !table.hasPieces)
+      const high = tables.leafHigh(table, index);
+      const leaf = this.#checkLeaf({ gva, entry, high, large: false }, record);
+      if (leaf !== undefined && leaf.pageShift !== PAGE_SHIFT && !table.hasPieces)
         this.#report(
           "piece-unmarked",
           `${at(gva, entry)} is a piece of a large page, its table does not say so`,
@@ -129,41 +133,45 @@ class Audit {
   }
 
   /** One present leaf against what the guest's tables said at the fill, the invalidations since, and the guest's tables now. */
-  #checkLeaf(gva: Gva, entry: number, record: FillRecord, large: boolean): GuestLeaf | undefined {
+  #checkLeaf(shadow: ShadowLeaf, record: FillRecord): GuestLeaf | undefined {
     this.#entries++;
     const { context, ledger } = this.#view;
-    const leaf = this.#decode(gva, record.guestPde, record.guestPte);
+    const { gva, entry } = shadow;
+    const leaf = decodeGuestLeaf(context.paging, gva, record);
     const name = at(gva, entry);
     if (leaf === undefined) {
       this.#report(
         "spte-without-gpte",
-        `${name}: at the fill the guest had pde ${hex(record.guestPde)}, pte ${hex(record.guestPte)}, which map nothing`,
+        `${name}: at the fill the guest had ${entriesText(record)}, which map nothing`,
         gva,
       );
       return undefined;
     }
-    this.#checkFrame(gva, entry, leaf, large);
-    for (const rule of this.#excess(entry, leaf))
+    this.#checkFrame(shadow, leaf);
+    for (const rule of this.#excess(shadow, leaf))
       this.#report(
         rule,
-        `${name}: more than guest pde ${hex(record.guestPde)}, pte ${hex(record.guestPte)} give (CR0 ${hex(context.paging.cr0)})`,
+        `${name}: more than guest ${entriesText(record)} give (CR0 ${hex(context.paging.cr0)})`,
         gva,
       );
     if ((entry & Pte.accessed) === 0 || ((entry & Pte.writable) === 0) !== ((entry & Pte.dirty) === 0))
       this.#report("hardware-bits", `${name}: A must be set, and D exactly when W is`, gva);
-    if (ledger.missed(gva, record.filledAt, leaf.global, leaf.large))
+    if (ledger.missed(gva, record.filledAt, leaf.global, leaf.pageShift))
       this.#report("missed-invalidation", `${name}: the guest has invalidated it since it was filled`, gva);
-    this.#checkNow(gva, entry, record, leaf, large);
+    this.#checkNow(shadow, record, leaf);
     return leaf;
   }
 
-  #checkFrame(gva: Gva, entry: number, leaf: GuestLeaf, large: boolean): void {
-    const { memory, frames } = this.#view.context;
+  #checkFrame({ gva, entry, high, large }: ShadowLeaf, leaf: GuestLeaf): void {
+    const { context, tables } = this.#view;
+    const { memory, frames } = context;
     const { p2m } = memory;
+    const { shape } = tables;
     const name = at(gva, entry);
-    const frame = large ? largeFrame36(entry) : (entry & FRAME_MASK) >>> PAGE_SHIFT;
+    const inSlot = shape.leaves - 1;
+    const frame = large && shape === NARROW ? largeFrame36(entry) : frameOf(entry, high, PAGE_SHIFT);
     if ((entry & Pte.unbacked) !== 0) {
-      if (frame !== (large ? leaf.gfn & ~0x3ff : leaf.gfn) || p2m.lookup(leaf.gfn) !== NO_FRAME)
+      if (frame !== (large ? leaf.gfn & ~inSlot : leaf.gfn) || p2m.lookup(leaf.gfn) !== NO_FRAME)
         this.#report(
           "wrong-frame",
           `${name}: marked as not backed, the guest means gfn ${hex(leaf.gfn)}`,
@@ -171,9 +179,10 @@ class Audit {
         );
       return;
     }
-    if (large && !leaf.large) this.#report("excess-size", `${name}: 4 MiB, but the guest maps 4 KiB`, gva);
-    const firstGfn = large ? leaf.gfn & ~0x3ff : leaf.gfn;
-    for (let i = 0; i < (large ? SLOTS : 1); i++) {
+    if (large && leaf.pageShift !== shape.slotShift)
+      this.#report("excess-size", `${name}: the whole slot, but the guest maps 4 KiB`, gva);
+    const firstGfn = large ? leaf.gfn & ~inSlot : leaf.gfn;
+    for (let i = 0; i < (large ? shape.leaves : 1); i++) {
       const expected = p2m.lookup(firstGfn + i);
       const owner = frames.ownerOf(frame + i);
       if (expected !== frame + i) {
@@ -192,7 +201,7 @@ class Audit {
   }
 
   /** Names of the rights that the entry has and the guest's leaf does not give. */
-  #excess(entry: number, leaf: GuestLeaf): string[] {
+  #excess({ entry, high }: ShadowLeaf, leaf: GuestLeaf): string[] {
     const rules: string[] = [];
     const user = (entry & Pte.user) !== 0;
     const lent = (this.#view.context.paging.cr0 & Cr0.WP) === 0 && !user;
@@ -201,6 +210,7 @@ class Audit {
       if (!leaf.dirty) rules.push("write-before-dirty");
       if (!leaf.writable && !lent) rules.push("excess-write");
     }
+    if ((high & NO_EXECUTE) === 0 && !leaf.executable) rules.push("excess-execute");
     if (!leaf.accessed) rules.push("accessed-clear");
     if ((entry & Pte.global) !== 0 && !(leaf.global && this.#view.keepGlobal)) rules.push("excess-global");
     return rules;
@@ -210,22 +220,27 @@ class Audit {
    * The guest's tables of now must justify the entry as well, unless the guest has changed them since the fill: without INVLPG or a
    * flush (the ledger says) a TLB may go on using what it has, and so may this one.
    */
-  #checkNow(gva: Gva, entry: number, record: FillRecord, filled: GuestLeaf, large: boolean): void {
+  #checkNow(shadow: ShadowLeaf, record: FillRecord, filled: GuestLeaf): void {
     const { memory, paging } = this.#view.context;
+    const { gva, entry, large } = shadow;
     const walk = this.#walker.probe({ gva, write: false, user: false }, paging);
-    const { depth, values } = this.#walker.path;
-    const guestPde = depth > 0 ? (values[0] as number) : 0;
-    const guestPte = depth > 1 ? (values[1] as number) : 0;
-    const now = this.#decode(gva, guestPde, guestPte);
+    const { depth, values, highs } = this.#walker.path;
+    const entries: GuestEntries = {
+      guestPde: depth > 0 ? (values[0] as number) : 0,
+      guestPdeHigh: depth > 0 ? (highs[0] as number) : 0,
+      guestPte: depth > 1 ? (values[1] as number) : 0,
+      guestPteHigh: depth > 1 ? (highs[1] as number) : 0,
+    };
+    const now = decodeGuestLeaf(paging, gva, entries);
     const justified =
       walk.kind === "mapped" &&
       now !== undefined &&
       (walk.gfn as number) === filled.gfn &&
-      (!large || now.large) &&
+      (!large || now.pageShift === filled.pageShift) &&
       memory.p2m.lookup(walk.gfn) === memory.p2m.lookup(filled.gfn) &&
-      this.#excess(entry, now).length === 0;
+      this.#excess(shadow, now).length === 0;
     if (justified) return;
-    if (guestPde === record.guestPde && guestPte === record.guestPte)
+    if (WORDS.every((word) => entries[word] === record[word]))
       this.#report(
         "unjustified",
         `${at(gva, entry)}: the guest's tables do not give it, and have not changed since it was filled`,
@@ -235,7 +250,7 @@ class Audit {
   }
 
   #checkFrames(linked: Map<ShadowTable, number>): void {
-    const { tables, context, hardwareRoot } = this.#view;
+    const { tables, context } = this.#view;
     const { frames } = context;
     const spare = new Set(tables.spare);
     for (const table of tables.all) {
@@ -250,62 +265,41 @@ class Audit {
           `table frame ${hex(table.mfn)} is ${linked.has(table) ? "in use and spare" : "lost"}`,
         );
     }
-    if (frames.ownerOf(tables.root) !== tables.owner || mfnOf(hardwareRoot) !== tables.root)
-      this.#report("root", `the hardware walks ${hex(hardwareRoot)}, the root is frame ${hex(tables.root)}`);
     const held = frames.heldBy(tables.owner);
-    if (held !== tables.framesHeld || held > tables.budget)
+    if (held !== tables.framesHeld || tables.all.length > tables.budget)
       this.#report(
         "frame-count",
-        `${tables.owner} holds ${held} frames, the pager knows ${tables.framesHeld}, its budget is ${tables.budget}`,
+        `${tables.owner} holds ${held} frames, the pager knows ${tables.framesHeld}, ${tables.all.length} of its ${tables.budget} tables among them`,
       );
     this.#checkUsedSlots();
+  }
+
+  /** The hardware begins at our root, in the format of our tables; the pointers of PAE lead to the directory. */
+  #checkRoot(): void {
+    const { tables, context, hardware } = this.#view;
+    const { frames, memory } = context;
+    const foreign = tables.rootFrames().some((mfn) => frames.ownerOf(mfn) !== tables.owner);
+    if (foreign || mfnOf(hardware.root) !== tables.root || hardware.format !== tables.shape.format)
+      this.#report(
+        "root",
+        `the hardware walks ${hardware.format} tables at ${hex(hardware.root)}, the root is frame ${hex(tables.root)} with ${tables.shape.format} tables`,
+      );
+    if (tables.shape === NARROW) return;
+    const words = memory.machine.page32(tables.root);
+    for (let gib = 0; gib < 4; gib++)
+      if (words[2 * gib] !== tables.pointer(gib) || words[2 * gib + 1] !== 0)
+        this.#report("root", `pointer ${gib} is ${hex(words[2 * gib] as number)}`);
   }
 
   #checkUsedSlots(): void {
     const { tables } = this.#view;
     const used = new Set(tables.usedSlots());
-    for (let slot = 0; slot < SLOTS; slot++)
-      if (used.has(slot) !== (tables.rootEntry(slot) & Pte.present) > 0)
+    for (let slot = 0; slot < tables.shape.slots; slot++)
+      if (used.has(slot) !== (tables.slotEntry(slot) & Pte.present) > 0)
         this.#report(
           "slot-list",
           `slot ${hex(slot)} is ${used.has(slot) ? "listed" : "not listed"} as in use`,
         );
-  }
-
-  /** What raw guest entries give; undefined when they map nothing. Does not use the walker, so that each checks the other. */
-  #decode(gva: Gva, guestPde: number, guestPte: number): GuestLeaf | undefined {
-    const { cr0, cr4, features = 0 } = this.#view.context.paging;
-    if ((cr0 & Cr0.PG) === 0)
-      return {
-        gfn: gva >>> PAGE_SHIFT,
-        writable: true,
-        user: true,
-        global: false,
-        dirty: true,
-        accessed: true,
-        large: true,
-      };
-    if ((guestPde & Pte.present) === 0) return undefined;
-    const pse = (cr4 & Cr4.PSE) !== 0;
-    const large = pse && (guestPde & Pte.large) !== 0;
-    if (large && (guestPde & largePdeReserved(features)) !== 0) return undefined;
-    const last = large ? guestPde : guestPte;
-    if ((last & Pte.present) === 0 || (!large && pse && (last & pteReserved(features)) !== 0))
-      return undefined;
-    const inLarge = (gva >>> PAGE_SHIFT) & 0x3ff;
-    const first =
-      features & PagingFeature.pse36 ? largeFrame36(last) : (last & LARGE_FRAME_MASK) >>> PAGE_SHIFT;
-    const gfn = large ? first | inLarge : last >>> PAGE_SHIFT;
-    const both = guestPde & last;
-    return {
-      gfn,
-      writable: (both & Pte.writable) !== 0,
-      user: (both & Pte.user) !== 0,
-      global: (last & Pte.global) !== 0 && (cr4 & Cr4.PGE) !== 0,
-      dirty: (last & Pte.dirty) !== 0,
-      accessed: (both & Pte.accessed) !== 0,
-      large,
-    };
   }
 
   #report(rule: string, detail: string, gva?: Gva): void {
@@ -313,5 +307,10 @@ class Audit {
   }
 }
 
+const WORDS = ["guestPde", "guestPdeHigh", "guestPte", "guestPteHigh"] as const;
+const entriesText = ({ guestPde, guestPdeHigh, guestPte, guestPteHigh }: GuestEntries): string =>
+  `pde ${hex64(guestPdeHigh, guestPde)}, pte ${hex64(guestPteHigh, guestPte)}`;
+const hex64 = (high: number, low: number): string =>
+  high === 0 ? hex(low) : hex(high) + (low >>> 0).toString(16).padStart(8, "0");
 const hpaWord = (table: ShadowTable): number => (table.mfn as number) << PAGE_SHIFT;
 const at = (gva: Gva, entry: number): string => `spte ${hex(entry)} of ${hex(gva)}`;

@@ -1,7 +1,8 @@
 import { type Gva, PAGE_SHIFT } from "../../address.ts";
 
-/** Directory slot (4 MiB of linear addresses) and page of an address. */
-const slotOf = (gva: number): number => gva >>> 22;
+/** Piece (2 MiB of linear addresses, the smallest large page) and page of an address. */
+const PIECE_SHIFT = 21;
+const pieceOf = (gva: number): number => gva >>> PIECE_SHIFT;
 const pageOf = (gva: number): number => gva >>> PAGE_SHIFT;
 
 /**
@@ -12,9 +13,9 @@ export class InvalidationLedger {
   #now: number;
   #all = 0;
   #nonGlobal = 0;
-  /** Last demand for each page, and for any page of each slot. */
+  /** Last demand for each page, and for any page of each piece. */
   readonly #pages = new Uint32Array(1 << 20);
-  readonly #slots = new Uint32Array(1 << 10);
+  readonly #pieces = new Uint32Array(1 << 11);
 
   constructor(now = 1) {
     this.#now = now;
@@ -39,16 +40,17 @@ export class InvalidationLedger {
   demandPage(gva: Gva): void {
     const now = this.#tick();
     this.#pages[pageOf(gva)] = now;
-    this.#slots[slotOf(gva)] = now;
+    this.#pieces[pieceOf(gva)] = now;
   }
 
   /**
-   * True when a translation filled at `filledAt` should have been dropped since. `large`: the guest maps it by a 4 MiB page, which
-   * INVLPG of any address in it drops as a whole (Intel SDM vol. 3, 4.10.4.1).
+   * True when a translation filled at `filledAt` should have been dropped since. The guest maps it by a page of 2 to the power of
+   * `pageShift` bytes, which INVLPG of any address in it drops as a whole (Intel SDM vol. 3, 4.10.4.1).
    */
-  missed(gva: number, filledAt: number, global: boolean, large: boolean): boolean {
-    const page = large ? this.#slots[slotOf(gva)] : this.#pages[pageOf(gva)];
-    return filledAt < this.#all || filledAt < (page as number) || (!global && filledAt < this.#nonGlobal);
+  missed(gva: number, filledAt: number, global: boolean, pageShift: 12 | 21 | 22): boolean {
+    return (
+      filledAt < this.#all || filledAt < this.#last(gva, pageShift) || (!global && filledAt < this.#nonGlobal)
+    );
   }
 
   /** True when the stamps (32 bits) are nearly used up: drop everything, then `restart`. */
@@ -62,7 +64,15 @@ export class InvalidationLedger {
     this.#all = 0;
     this.#nonGlobal = 0;
     this.#pages.fill(0);
-    this.#slots.fill(0);
+    this.#pieces.fill(0);
+  }
+
+  /** The last demand for any page of the guest's page around an address. */
+  #last(gva: number, pageShift: 12 | 21 | 22): number {
+    if (pageShift === PAGE_SHIFT) return this.#pages[pageOf(gva)] as number;
+    const piece = pieceOf(gva);
+    const other = pageShift === PIECE_SHIFT ? piece : piece ^ 1;
+    return Math.max(this.#pieces[piece] as number, this.#pieces[other] as number);
   }
 
   #tick(): number {

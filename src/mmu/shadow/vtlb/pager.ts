@@ -1,7 +1,7 @@
 import { ExitControl } from "../../../cpu/exit.ts";
-import { Cr0, Cr4 } from "../../../cpu/state.ts";
+import { Cr0, Cr4, Efer } from "../../../cpu/state.ts";
 import { type Gva, hpaOf, type Mfn, NO_FRAME, PAGE_SHIFT } from "../../address.ts";
-import { FRAME_MASK, largeEntry36, Pte } from "../../format.ts";
+import { FRAME_MASK, HIGH_FRAME_MASK, largeEntry36, NO_EXECUTE, Pte } from "../../format.ts";
 import { OutOfFrames } from "../../frames.ts";
 import {
   type AuditViolation,
@@ -14,23 +14,25 @@ import {
 } from "../../pager.ts";
 import type { PagerContext } from "../context.ts";
 import { auditVtlb, type VtlbAudit } from "./audit.ts";
+import { guestEntries } from "./guest-entries.ts";
 import { InvalidationLedger } from "./ledger.ts";
+import type { FillRecord } from "./records.ts";
 import { grantedRights } from "./rights.ts";
-import { type FillRecord, type ShadowTable, ShadowTables } from "./tables.ts";
+import { NARROW, shapeFor } from "./shape.ts";
+import { type ShadowTable, ShadowTables } from "./tables.ts";
 
 export interface VtlbOptions {
-  /** Most machine frames for the root and tables; at least 2. When they are spent, everything is dropped and filled anew. */
-  readonly frameBudget?: number;
+  /** Most page tables; at least 1. When they are spent, everything is dropped and filled anew. */
+  readonly tableBudget?: number;
   /** Keep what is global (CR4.PGE and G of the guest's leaf) across CR3 loads, as a TLB does. */
   readonly keepGlobal?: boolean;
 }
 
-const DEFAULT_FRAME_BUDGET = 1024;
-/** Register bits that the shadow depends on. */
+const DEFAULT_TABLE_BUDGET = 1024;
+/** Register bits that the shadow depends on; no two of them are alike. */
 const CR0_BITS = Cr0.PG | Cr0.WP;
 const CR4_BITS = Cr4.PSE | Cr4.PGE | Cr4.PAE | Cr4.SMEP | Cr4.SMAP;
-const NO_PAE =
-  "the guest has switched PAE paging on, and the vtlb pager shadows two-level tables only: run it under another pager, or boot a kernel without PAE";
+const EFER_BITS = Efer.NXE;
 /** The last frame that an entry of 4 bytes can name if it maps 4 KiB. */
 const LAST_NARROW_FRAME = 0xfffff;
 /** Frame and rights of a leaf: if any of them goes, the TLB may hold more than the new leaf gives. */
@@ -40,7 +42,12 @@ const NARROWING = Pte.writable | Pte.user | Pte.global;
 export class VtlbPager implements Pager {
   readonly name = "vtlb";
   readonly controls =
-    ExitControl.pageFault | ExitControl.cr0 | ExitControl.cr3 | ExitControl.cr4 | ExitControl.invlpg;
+    ExitControl.pageFault |
+    ExitControl.cr0 |
+    ExitControl.cr3 |
+    ExitControl.cr4 |
+    ExitControl.executeDisable |
+    ExitControl.invlpg;
   readonly hardware: Extract<HardwarePaging, { mode: "shadow" }>;
   readonly keepGlobal: boolean;
   /** How often the frames were spent and everything was dropped. */
@@ -48,17 +55,15 @@ export class VtlbPager implements Pager {
   readonly context: PagerContext;
   readonly tables: ShadowTables;
   readonly ledger: InvalidationLedger = new InvalidationLedger();
-  /** CR0 and CR4 bits under which the present entries were filled. */
+  /** CR0, CR4 and EFER bits under which the present entries were filled. */
   #filledUnder: number;
   #staleEntries = 0;
 
-  /** Throws RangeError for a budget under 2, PagerError when the machine has no frame for the root. */
+  /** Throws RangeError for a budget under 1, PagerError when the machine has no frames for the root. */
   constructor(context: PagerContext, options: VtlbOptions = {}) {
-    const budget = options.frameBudget ?? DEFAULT_FRAME_BUDGET;
-    if (!Number.isInteger(budget) || budget < 2)
-      throw new RangeError(
-        `the vtlb pager needs a budget of at least 2 frames (root and a table), not ${budget}`,
-      );
+    const budget = options.tableBudget ?? DEFAULT_TABLE_BUDGET;
+    if (!Number.isInteger(budget) || budget < 1)
+      throw new RangeError(`the vtlb pager needs a budget of at least 1 page table, not ${budget}`);
     this.context = context;
     this.keepGlobal = options.keepGlobal ?? true;
     const { machine, p2m } = context.memory;
@@ -73,10 +78,11 @@ export class VtlbPager implements Pager {
       if (error instanceof OutOfFrames) throw new PagerError(error.message);
       throw error;
     }
+    this.tables.reshape(shapeFor(context.paging));
     this.hardware = {
       mode: "shadow",
       p2m: p2m.table,
-      format: "32-bit",
+      format: this.tables.shape.format,
       root: hpaOf(this.tables.root),
       writeProtect: true,
     };
@@ -89,26 +95,30 @@ export class VtlbPager implements Pager {
 
   fill(fault: ShadowFault): ShadowFill {
     const { gva, walk } = fault;
-    const { p2m } = this.context.memory;
-    this.#adoptPagingBits();
+    const { tables } = this;
+    // Entries of other paging bits must not mix with new ones, should a change not have been told.
+    if (this.pagingBits() !== this.#filledUnder) this.#adoptPagingBits();
+    const { shape } = tables;
     const paged = (this.context.paging.cr0 & Cr0.PG) !== 0;
-    if (paged && (this.context.paging.cr4 & Cr4.PAE) !== 0) throw new PagerError(NO_PAE);
     const rights = this.rights(fault, paged);
     const frame = this.hostFrame(fault);
-    const flags = Pte.present | Pte.accessed | rights | (rights & Pte.writable ? Pte.dirty : 0);
     const kept = walk.global && this.keepGlobal ? Pte.global : 0;
+    const flags = Pte.present | Pte.accessed | rights | (rights & Pte.writable ? Pte.dirty : 0) | kept;
+    const high = this.isExecutable(fault) ? 0 : NO_EXECUTE;
     const guestLarge = walk.level > 1 || !paged;
-    const largeFrame = guestLarge && frame !== NO_FRAME ? p2m.lookupLarge(walk.gfn) : NO_FRAME;
+    const largeFrame =
+      guestLarge && frame !== NO_FRAME
+        ? this.context.memory.p2m.lookupLarge(walk.gfn, shape.slotShift)
+        : NO_FRAME;
     /** Only a 4 MiB page (PSE-36) reaches so far up, and only a large entry can say so. */
-    const isFar = (walk.gfn as number) > LAST_NARROW_FRAME;
-    const held = this.tables.all.length;
-    if (largeFrame !== NO_FRAME)
-      this.#fillLarge(gva, ((largeFrame << PAGE_SHIFT) | flags | kept | Pte.large) >>> 0);
-    else if (isFar)
-      this.#fillLarge(gva, (largeEntry36(walk.gfn) | Pte.unbacked | flags | kept | Pte.large) >>> 0);
+    const isFar = shape === NARROW && (walk.gfn as number) > LAST_NARROW_FRAME;
+    const held = tables.all.length;
+    if (largeFrame !== NO_FRAME) this.#fillLarge(gva, (largeFrame << PAGE_SHIFT) | flags | Pte.large, high);
+    else if (isFar) this.#fillLarge(gva, largeEntry36(walk.gfn) | Pte.unbacked | flags | Pte.large, high);
+    else if (frame !== NO_FRAME) this.#fillSmall(gva, (frame << PAGE_SHIFT) | flags, high, guestLarge);
     else {
-      const place = frame === NO_FRAME ? (walk.gfn << PAGE_SHIFT) | Pte.unbacked : frame << PAGE_SHIFT;
-      this.#fillSmall(gva, (place | flags | kept) >>> 0, guestLarge);
+      const highFrame = (walk.gfn >>> 20) & HIGH_FRAME_MASK;
+      this.#fillSmall(gva, (walk.gfn << PAGE_SHIFT) | Pte.unbacked | flags, high | highFrame, guestLarge);
     }
     return {
       gva,
@@ -117,7 +127,7 @@ export class VtlbPager implements Pager {
       writable: (rights & Pte.writable) !== 0,
       user: (rights & Pte.user) !== 0,
       level: largeFrame === NO_FRAME && !isFar ? 1 : 2,
-      tablesAllocated: this.tables.all.length - held,
+      tablesAllocated: tables.all.length - held,
     };
   }
 
@@ -127,9 +137,7 @@ export class VtlbPager implements Pager {
       return this.dropForCr3() + this.#renewLedger();
     }
     if (this.pagingBits() === this.#filledUnder) return 0;
-    this.#filledUnder = this.pagingBits();
-    this.ledger.demandAll();
-    return this.dropEverything() + this.#renewLedger();
+    return this.#adoptPagingBits() + this.#renewLedger();
   }
 
   invalidatePage(gva: Gva): void {
@@ -149,7 +157,7 @@ export class VtlbPager implements Pager {
       tables: this.tables,
       ledger: this.ledger,
       keepGlobal: this.keepGlobal,
-      hardwareRoot: this.hardware.root,
+      hardware: this.hardware,
       filledUnder: this.#filledUnder,
       pagingBits: this.pagingBits(),
     });
@@ -172,6 +180,11 @@ export class VtlbPager implements Pager {
     return paged ? grantedRights(fault, this.context.paging.cr0) : Pte.writable | Pte.user;
   }
 
+  /** Instructions may be fetched through the leaf to fill. */
+  protected isExecutable(fault: ShadowFault): boolean {
+    return fault.walk.executable;
+  }
+
   /** Machine frame of the 4 KiB page, or NO_FRAME. */
   protected hostFrame(fault: ShadowFault): number {
     return this.context.memory.p2m.lookup(fault.walk.gfn);
@@ -179,14 +192,7 @@ export class VtlbPager implements Pager {
 
   /** The guest's entries of a filled leaf, for the audit. */
   protected record(gva: Gva): FillRecord {
-    const { paging, memory } = this.context;
-    const filledAt = this.ledger.now;
-    if ((paging.cr0 & Cr0.PG) === 0) return { guestPde: 0, guestPte: 0, filledAt };
-    const guestPde = memory.readEntry32(((paging.cr3 & FRAME_MASK) >>> 0) + (gva >>> 22) * 4);
-    if ((paging.cr4 & Cr4.PSE) !== 0 && (guestPde & Pte.large) !== 0)
-      return { guestPde, guestPte: 0, filledAt };
-    const guestPte = memory.readEntry32(((guestPde & FRAME_MASK) >>> 0) + ((gva >>> PAGE_SHIFT) & 0x3ff) * 4);
-    return { guestPde, guestPte, filledAt };
+    return guestEntries(this.context, gva, this.ledger.now);
   }
 
   protected dropEverything(): number {
@@ -205,25 +211,34 @@ export class VtlbPager implements Pager {
   }
 
   protected dropPage(gva: Gva): void {
-    const slot = gva >>> 22;
-    const table = this.tables.tableAt(slot);
+    const { tables } = this;
+    const slot = tables.slotOf(gva);
+    const table = tables.tableAt(slot);
     if (table !== undefined && !table.hasPieces) {
-      this.tables.clearLeaf(table, (gva >>> PAGE_SHIFT) & 0x3ff);
+      tables.clearLeaf(table, tables.indexOf(gva));
       this.context.tlb.flushPage(gva);
-    } else if (this.tables.dropSlot(slot) > 0) this.context.tlb.flush();
+    } else if (tables.dropSlot(slot) > 0) this.context.tlb.flush();
   }
 
   protected pagingBits(): number {
-    return (this.context.paging.cr0 & CR0_BITS) | (this.context.paging.cr4 & CR4_BITS);
+    const { cr0, cr4, efer } = this.context.paging;
+    return (cr0 & CR0_BITS) | (cr4 & CR4_BITS) | (efer & EFER_BITS);
   }
 
-  /** Entries of other paging bits must not mix with new ones, should a change not have been told. */
-  #adoptPagingBits(): void {
-    const bits = this.pagingBits();
-    if (bits === this.#filledUnder) return;
-    this.#filledUnder = bits;
+  /** Drops everything; what comes now is filled under the guest's paging bits of now, in the format that they ask for. */
+  #adoptPagingBits(): number {
+    const { tables, hardware } = this;
+    this.#filledUnder = this.pagingBits();
     this.ledger.demandAll();
-    this.dropEverything();
+    const dropped = this.dropEverything();
+    const shape = shapeFor(this.context.paging);
+    if (shape !== tables.shape) {
+      tables.reshape(shape);
+      hardware.format = shape.format;
+      hardware.root = hpaOf(tables.root);
+      this.context.tlb.loadRoot();
+    }
+    return dropped;
   }
 
   /** Starts the ledger anew when its stamps run out (once in 2^32 demands); returns the number of leaves dropped for it. */
@@ -234,29 +249,34 @@ export class VtlbPager implements Pager {
     return dropped;
   }
 
-  #fillLarge(gva: Gva, entry: number): void {
+  #fillLarge(gva: Gva, entry: number, high: number): void {
     const { tables } = this;
-    const slot = gva >>> 22;
+    const slot = tables.slotOf(gva);
     const record = this.record(gva);
     if (tables.tableAt(slot) !== undefined) {
       tables.dropSlot(slot);
       this.context.tlb.flush();
     }
-    const old = tables.setLarge(slot, entry, record);
-    if (narrows(old, entry)) this.context.tlb.flush();
+    const old = tables.slotEntry(slot);
+    const oldHigh = tables.slotEntryHigh(slot);
+    tables.setLarge(slot, entry, high, record);
+    if (narrows(old, oldHigh, entry, high)) this.context.tlb.flush();
   }
 
-  #fillSmall(gva: Gva, entry: number, piece: boolean): void {
+  #fillSmall(gva: Gva, entry: number, high: number, piece: boolean): void {
     const { tables } = this;
-    const slot = gva >>> 22;
+    const slot = tables.slotOf(gva);
     if (tables.hasLarge(slot)) {
       tables.dropSlot(slot);
       this.context.tlb.flush();
     }
     const table = tables.tableAt(slot) ?? this.#newTable(slot);
     if (piece) table.hasPieces = true;
-    const old = tables.setLeaf(table, (gva >>> PAGE_SHIFT) & 0x3ff, entry, this.record(gva));
-    if (narrows(old, entry)) this.context.tlb.flushPage(gva);
+    const index = tables.indexOf(gva);
+    const old = tables.leaf(table, index);
+    const oldHigh = tables.leafHigh(table, index);
+    tables.setLeaf(table, index, entry, high, this.record(gva));
+    if (narrows(old, oldHigh, entry, high)) this.context.tlb.flushPage(gva);
   }
 
   #newTable(slot: number): ShadowTable {
@@ -267,14 +287,15 @@ export class VtlbPager implements Pager {
     const anew = this.tables.acquire(slot);
     if (anew !== undefined) return anew;
     throw new PagerError(
-      `the vtlb pager of ${this.context.memory.p2m.owner} has no machine frame for a single page table (${this.framesHeld} held, budget ${this.tables.budget}): give the machine more memory for the monitor`,
+      `the vtlb pager of ${this.context.memory.p2m.owner} has no machine frame for a single page table (${this.framesHeld} held): give the machine more memory for the monitor`,
     );
   }
 }
 
-/** True when a translation cached from `old` could allow or last longer than what `entry` says. */
-function narrows(old: number, entry: number): boolean {
+/** True when a translation cached from the old entry could allow or last longer than what the new one says. */
+function narrows(old: number, oldHigh: number, entry: number, high: number): boolean {
   if ((old & Pte.present) === 0) return false;
-  const moved = ((old ^ entry) & (FRAME_MASK | Pte.unbacked)) !== 0;
-  return moved || (old & ~entry & NARROWING) !== 0 || (entry & ~old & Pte.lent) !== 0;
+  const moved = ((old ^ entry) & (FRAME_MASK | Pte.unbacked)) | ((oldHigh ^ high) & HIGH_FRAME_MASK);
+  if (moved !== 0 || (old & ~entry & NARROWING) !== 0) return true;
+  return (entry & ~old & Pte.lent) !== 0 || (high & ~oldHigh & NO_EXECUTE) !== 0;
 }

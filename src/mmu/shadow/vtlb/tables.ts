@@ -2,42 +2,17 @@ import { type Mfn, PAGE_SHIFT } from "../../address.ts";
 import { Pte } from "../../format.ts";
 import { type FrameAllocator, OutOfFrames } from "../../frames.ts";
 import type { MachineMemory } from "../../machine-memory.ts";
+import { type FillRecord, FillRecords } from "./records.ts";
+import { NARROW, type TableShape, WIDE } from "./shape.ts";
 
-export const SLOTS = 1024;
 const NOT_USED = -1;
+const FRAME_WORDS = 1024;
+/** Of the directory in the larger of its shapes; the pointers of PAE follow in a frame of their own. */
+const DIRECTORY_FRAMES = 4;
+const ROOT_FRAMES = DIRECTORY_FRAMES + 1;
 
-/** Flags of a root entry that points to a table: rights are the leaves' business; A set so that the hardware has nothing to write. */
+/** Flags of a directory entry that points to a table: rights are the leaves' business; A set so that the hardware has nothing to write. */
 export const TABLE_FLAGS = Pte.present | Pte.writable | Pte.user | Pte.accessed;
-
-/** What the guest's tables said when a leaf was filled: the entries themselves, and the ledger's time. For the audit. */
-export interface FillRecord {
-  /** Guest directory entry; 0 with paging off. */
-  readonly guestPde: number;
-  /** Guest table entry; 0 with paging off or when the directory entry maps 4 MiB. */
-  readonly guestPte: number;
-  readonly filledAt: number;
-}
-
-/** The records of 1024 leaves, by index. */
-export class FillRecords {
-  readonly guestPde = new Uint32Array(SLOTS);
-  readonly guestPte = new Uint32Array(SLOTS);
-  readonly filledAt = new Uint32Array(SLOTS);
-
-  set(index: number, record: FillRecord): void {
-    this.guestPde[index] = record.guestPde;
-    this.guestPte[index] = record.guestPte;
-    this.filledAt[index] = record.filledAt;
-  }
-
-  get(index: number): FillRecord {
-    return {
-      guestPde: this.guestPde[index] as number,
-      guestPte: this.guestPte[index] as number,
-      filledAt: this.filledAt[index] as number,
-    };
-  }
-}
 
 /** One shadow page table: a frame in the hardware's format, and what the monitor knows about it. */
 export interface ShadowTable {
@@ -46,48 +21,73 @@ export interface ShadowTable {
   /** Present leaves, and those of them that are not global. */
   present: number;
   nonGlobal: number;
-  /** Some leaf is a piece of a 4 MiB page of the guest: INVLPG must drop the whole table. */
+  /** Some leaf is a piece of a large page of the guest: INVLPG must drop the whole table. */
   hasPieces: boolean;
 }
 
 /**
- * The shadow's root and tables in machine frames, with a list of the directory slots in use, so that dropping everything costs as much
- * as was filled. Dropped tables are kept for the next fill, and cleared then.
+ * The shadow's directory and tables in machine frames, with a list of the directory's slots in use, so that dropping everything costs as
+ * much as was filled. Dropped tables are kept for the next fill, and cleared then. An entry is a low word, and where entries have 8 bytes a
+ * high one.
  */
 export class ShadowTables {
-  readonly root: Mfn;
   /** Name under which the allocator books the frames. */
   readonly owner: string;
-  /** Most frames that may be held, the root included. */
+  /** Most page tables that there may be. */
   readonly budget: number;
-  /** Records of the large leaves in the root, by slot. */
-  readonly largeRecords = new FillRecords();
+  /** Records of the large leaves in the directory, by slot. */
+  readonly largeRecords = new FillRecords(DIRECTORY_FRAMES * FRAME_WORDS);
   /** Every table that holds a frame. */
   readonly all: ShadowTable[] = [];
   readonly spare: ShadowTable[] = [];
+  /** First frame of the directory; that of the pointers is the last of the root's. */
+  readonly directory: Mfn;
+  #shape: TableShape = NARROW;
   readonly #machine: MachineMemory;
   readonly #words: Int32Array;
-  readonly #rootWord: number;
+  readonly #directoryWord: number;
   readonly #frames: FrameAllocator;
-  readonly #bySlot: (ShadowTable | undefined)[] = new Array<ShadowTable | undefined>(SLOTS).fill(undefined);
-  readonly #used = new Int32Array(SLOTS);
+  readonly #bySlot: (ShadowTable | undefined)[];
+  readonly #used = new Int32Array(WIDE.slots);
   #usedCount = 0;
-  readonly #placeInUsed = new Int32Array(SLOTS).fill(NOT_USED);
+  readonly #placeInUsed = new Int32Array(WIDE.slots).fill(NOT_USED);
 
-  /** Takes and clears the root's frame. Throws OutOfFrames. */
+  /** Takes and clears the root's frames. Throws OutOfFrames. */
   constructor(machine: MachineMemory, frames: FrameAllocator, owner: string, budget: number) {
     this.#machine = machine;
     this.#words = machine.i32;
     this.#frames = frames;
     this.owner = owner;
     this.budget = budget;
-    this.root = frames.allocate(owner);
-    machine.clearFrame(this.root);
-    this.#rootWord = machine.wordIndex(this.root);
+    this.#bySlot = new Array<ShadowTable | undefined>(WIDE.slots).fill(undefined);
+    this.directory = frames.allocateContiguous(ROOT_FRAMES, 1, owner);
+    this.#directoryWord = machine.wordIndex(this.directory);
+    for (const mfn of this.rootFrames()) machine.clearFrame(mfn);
+    for (let gib = 0; gib < DIRECTORY_FRAMES; gib++)
+      this.#words[machine.wordIndex(this.#pointers) + 2 * gib] = this.pointer(gib);
   }
 
   get framesHeld(): number {
-    return 1 + this.all.length;
+    return ROOT_FRAMES + this.all.length;
+  }
+
+  get shape(): TableShape {
+    return this.#shape;
+  }
+
+  /** What the hardware begins at: the directory, or with PAE the four pointers to its frames. */
+  get root(): Mfn {
+    return this.#shape === NARROW ? this.directory : this.#pointers;
+  }
+
+  /** Frames of the directory and of the pointers. */
+  rootFrames(): Mfn[] {
+    return Array.from({ length: ROOT_FRAMES }, (_, i) => (this.directory + i) as Mfn);
+  }
+
+  /** The pointer (low word) that PAE has for a GiB of linear addresses. */
+  pointer(gib: number): number {
+    return (((this.directory + gib) << PAGE_SHIFT) | Pte.present) >>> 0;
   }
 
   /** Directory slots in use, in no order. */
@@ -95,20 +95,44 @@ export class ShadowTables {
     return [...this.#used.subarray(0, this.#usedCount)];
   }
 
+  /** Drops everything; from now on entries have another shape, and `root` is another. Returns the number of leaves dropped. */
+  reshape(shape: TableShape): number {
+    const dropped = this.dropAll();
+    this.#shape = shape;
+    return dropped;
+  }
+
   tableAt(slot: number): ShadowTable | undefined {
     return this.#bySlot[slot];
   }
 
-  rootEntry(slot: number): number {
-    return (this.#words[this.#rootWord + slot] as number) >>> 0;
+  slotOf(gva: number): number {
+    return gva >>> this.#shape.slotShift;
+  }
+
+  /** Which leaf of its table maps an address. */
+  indexOf(gva: number): number {
+    return (gva >>> PAGE_SHIFT) & (this.#shape.leaves - 1);
+  }
+
+  /** Words of the directory entry of a slot. */
+  slotEntry(slot: number): number {
+    return (this.#words[this.#directoryWord + slot * this.#shape.entryWords] as number) >>> 0;
+  }
+  slotEntryHigh(slot: number): number {
+    return this.#shape === NARROW ? 0 : (this.#words[this.#directoryWord + slot * 2 + 1] as number) >>> 0;
   }
 
   hasLarge(slot: number): boolean {
-    return (this.rootEntry(slot) & (Pte.present | Pte.large)) === (Pte.present | Pte.large);
+    return (this.slotEntry(slot) & (Pte.present | Pte.large)) === (Pte.present | Pte.large);
   }
 
+  /** Words of a leaf. */
   leaf(table: ShadowTable, index: number): number {
-    return (this.#words[((table.mfn as number) << 10) + index] as number) >>> 0;
+    return (this.#words[this.#leafWord(table, index)] as number) >>> 0;
+  }
+  leafHigh(table: ShadowTable, index: number): number {
+    return this.#shape === NARROW ? 0 : (this.#words[this.#leafWord(table, index) + 1] as number) >>> 0;
   }
 
   /** The table of an empty slot is made: undefined when the budget or the machine's memory is spent. */
@@ -120,37 +144,33 @@ export class ShadowTables {
     table.nonGlobal = 0;
     table.hasPieces = false;
     this.#bySlot[slot] = table;
-    this.#setRoot(slot, ((table.mfn as number) << PAGE_SHIFT) | TABLE_FLAGS);
+    this.#setSlot(slot, ((table.mfn as number) << PAGE_SHIFT) | TABLE_FLAGS, 0);
     return table;
   }
 
-  /** Writes a leaf; returns the entry that was there. */
-  setLeaf(table: ShadowTable, index: number, entry: number, record: FillRecord): number {
-    const at = ((table.mfn as number) << 10) + index;
-    const old = (this.#words[at] as number) >>> 0;
+  setLeaf(table: ShadowTable, index: number, entry: number, high: number, record: FillRecord): void {
+    const at = this.#leafWord(table, index);
+    const old = this.#words[at] as number;
     this.#words[at] = entry;
-    table.records.set(index, record);
+    if (this.#shape !== NARROW) this.#words[at + 1] = high;
+    table.records.set(index, this.#shape.entryWords, record);
     table.present += (entry & Pte.present) - (old & Pte.present);
     table.nonGlobal += countsAsNonGlobal(entry) - countsAsNonGlobal(old);
-    return old;
   }
 
-  /** Clears a leaf; returns the entry that was there. */
-  clearLeaf(table: ShadowTable, index: number): number {
-    const at = ((table.mfn as number) << 10) + index;
-    const old = (this.#words[at] as number) >>> 0;
+  clearLeaf(table: ShadowTable, index: number): void {
+    const at = this.#leafWord(table, index);
+    const old = this.#words[at] as number;
     this.#words[at] = 0;
+    if (this.#shape !== NARROW) this.#words[at + 1] = 0;
     table.present -= old & Pte.present;
     table.nonGlobal -= countsAsNonGlobal(old);
-    return old;
   }
 
-  /** Writes a large leaf into a slot without a table; returns the entry that was there. */
-  setLarge(slot: number, entry: number, record: FillRecord): number {
-    const old = this.rootEntry(slot);
-    this.#setRoot(slot, entry);
-    this.largeRecords.set(slot, record);
-    return old;
+  /** Writes a large leaf into a slot without a table. */
+  setLarge(slot: number, entry: number, high: number, record: FillRecord): void {
+    this.#setSlot(slot, entry, high);
+    this.largeRecords.set(slot, this.#shape.entryWords, record);
   }
 
   /** Drops all that a slot maps; returns the number of leaves. */
@@ -161,7 +181,7 @@ export class ShadowTables {
     this.#used[place] = last;
     this.#placeInUsed[last] = place;
     this.#placeInUsed[slot] = NOT_USED;
-    this.#words[this.#rootWord + slot] = 0;
+    this.#writeSlot(slot, 0, 0);
     const table = this.#bySlot[slot];
     if (table === undefined) return 1;
     this.#bySlot[slot] = undefined;
@@ -183,7 +203,7 @@ export class ShadowTables {
       const slot = this.#used[i] as number;
       const table = this.#bySlot[slot];
       if (table === undefined) {
-        if ((this.rootEntry(slot) & Pte.global) !== 0) continue;
+        if ((this.slotEntry(slot) & Pte.global) !== 0) continue;
       } else {
         if (table.nonGlobal === 0 && table.present > 0) continue;
         if (table.nonGlobal !== table.present) lostGlobal = true;
@@ -199,11 +219,19 @@ export class ShadowTables {
     for (const table of this.all) this.#frames.free(table.mfn, this.owner);
     this.all.length = 0;
     this.spare.length = 0;
-    this.#frames.free(this.root, this.owner);
+    this.#frames.free(this.directory, this.owner, ROOT_FRAMES);
+  }
+
+  get #pointers(): Mfn {
+    return (this.directory + DIRECTORY_FRAMES) as Mfn;
+  }
+
+  #leafWord(table: ShadowTable, index: number): number {
+    return ((table.mfn as number) << 10) + index * this.#shape.entryWords;
   }
 
   #grow(): ShadowTable | undefined {
-    if (this.framesHeld >= this.budget) return undefined;
+    if (this.all.length >= this.budget) return undefined;
     let mfn: Mfn;
     try {
       mfn = this.#frames.allocate(this.owner);
@@ -213,7 +241,7 @@ export class ShadowTables {
     }
     const table: ShadowTable = {
       mfn,
-      records: new FillRecords(),
+      records: new FillRecords(FRAME_WORDS),
       present: 0,
       nonGlobal: 0,
       hasPieces: false,
@@ -222,11 +250,17 @@ export class ShadowTables {
     return table;
   }
 
-  #setRoot(slot: number, entry: number): void {
-    this.#words[this.#rootWord + slot] = entry;
+  #setSlot(slot: number, entry: number, high: number): void {
+    this.#writeSlot(slot, entry, high);
     if (this.#placeInUsed[slot] !== NOT_USED) return;
     this.#placeInUsed[slot] = this.#usedCount;
     this.#used[this.#usedCount++] = slot;
+  }
+
+  #writeSlot(slot: number, entry: number, high: number): void {
+    const at = this.#directoryWord + slot * this.#shape.entryWords;
+    this.#words[at] = entry;
+    if (this.#shape !== NARROW) this.#words[at + 1] = high;
   }
 }
 
