@@ -19,6 +19,7 @@ import {
 import { LINUX_FLAGS, linuxGuest } from "./support/linux.ts";
 import { inspect, scenarioMachine } from "./support/machine.ts";
 import { ProgressLine } from "./support/progress.ts";
+import { REBOOT_FLAGS, rebootsOf } from "./support/reboots.ts";
 import { printJson, runScenario } from "./support/scenario.ts";
 import { Terminal } from "./support/terminal.ts";
 
@@ -27,6 +28,7 @@ const DEFAULT_AUDIT_EXITS = 20_000;
 const FLAGS = {
   ...LINUX_FLAGS,
   ...DISK_FLAGS,
+  ...REBOOT_FLAGS,
   until: {
     type: "string",
     value: "REGEX",
@@ -68,6 +70,7 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   const auditExits = flags["audit-exits"];
   const every = auditExits === undefined ? DEFAULT_AUDIT_EXITS : countOf("audit-exits", auditExits);
   const ownPattern = flags.until === undefined ? undefined : patternOf("until", flags.until);
+  const reboots = rebootsOf(flags, interactive ? Number.POSITIVE_INFINITY : 0);
   const drives = drivesOf(flags);
   const guest = await linuxGuest(flags, {
     keepShell: interactive,
@@ -83,6 +86,7 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
     ...vmSettings(common),
     boot: guest.boot,
     ...drives,
+    reboots,
     ...(flags["wall-clock"] && { rtcEpochSeconds: Math.floor(Date.now() / 1000) }),
   });
   const progress = new ProgressLine(vm);

@@ -22,6 +22,7 @@ import { IMAGE_FLAGS, imageGuest } from "./support/images.ts";
 import { inspect, scenarioMachine } from "./support/machine.ts";
 import { PostCodes, postCodeOf, postCodeText } from "./support/post-codes.ts";
 import { ProgressLine } from "./support/progress.ts";
+import { REBOOT_FLAGS, rebootsOf } from "./support/reboots.ts";
 import { printJson, runScenario } from "./support/scenario.ts";
 import { SEND_FLAGS, sendsOf } from "./support/sends.ts";
 import { Terminal } from "./support/terminal.ts";
@@ -36,6 +37,7 @@ const FLAGS = {
   ...IMAGE_FLAGS,
   ...DISK_FLAGS,
   ...SEND_FLAGS,
+  ...REBOOT_FLAGS,
   until: { type: "string", value: "REGEX", help: "stop when the console shows this" },
   "exit-on": {
     type: "string",
@@ -92,6 +94,7 @@ async function main(common: CommonSettings, flags: Flags, given: readonly GivenF
   const sends = sendsOf(given);
   const auditExits = countOf("audit-exits", flags["audit-exits"] ?? String(DEFAULT_AUDIT_EXITS));
   const { boot, roms } = imageGuest(flags, common.memoryMiB);
+  const reboots = rebootsOf(flags);
   const drives = drivesOf(flags);
   const consolePorts = (flags["out-port"] ?? []).map(portOf);
   const file = flags["console-file"] === undefined ? undefined : created(flags["console-file"]);
@@ -105,6 +108,7 @@ async function main(common: CommonSettings, flags: Flags, given: readonly GivenF
     ...drives,
     consolePorts,
     vga: true,
+    reboots,
   });
   const progress = new ProgressLine(vm);
   const show = (text: string | Uint8Array): void => {

@@ -71,6 +71,8 @@ export interface BootReport {
   readonly status: RunResult["status"];
   readonly reason?: string;
   readonly wallMs: number;
+  /** Resets after which the guest has begun anew. */
+  readonly restarts: number;
   readonly instructions: number;
   readonly mips: number;
   readonly virtualMs: number;
@@ -96,6 +98,7 @@ export function bootReport(vm: Vm, ok: boolean, outcome: BootOutcome): BootRepor
     status,
     ...(reason !== undefined && { reason }),
     wallMs: Math.round(wallMs),
+    restarts: vm.restarts,
     instructions,
     mips: Math.round(instructions / 100 / wallMs) / 10,
     virtualMs: virtualNs / 1e6,
@@ -118,9 +121,10 @@ export function tellEnd(scenario: string, vm: Vm, ok: boolean, outcome: BootOutc
   const { instructions, status, reason } = outcome.result;
   const end = reached ? "reached" : (reason ?? END_WORDS[status] ?? status);
   const mips = instructions / 1000 / wallMs;
+  const restarts = vm.restarts === 0 ? "" : `${vm.restarts} restarts, `;
   process.stderr.write(
     `${scenario}: ${ok ? "" : "NOT OK: "}${end}; ` +
-      `${(instructions / 1e6).toFixed(1)} M instructions in ${(wallMs / 1000).toFixed(1)} s (${mips.toFixed(0)} MIPS), ` +
+      `${restarts}${(instructions / 1e6).toFixed(1)} M instructions in ${(wallMs / 1000).toFixed(1)} s (${mips.toFixed(0)} MIPS), ` +
       `${vm.machine.bus.lastSeq} messages, ${audits.runs} audits with ${audits.violations} violations\n`,
   );
   if (waitsFor !== undefined)

@@ -1,4 +1,4 @@
-import { Mc146818 } from "../devices/mc146818.ts";
+import { Mc146818, type Mc146818State } from "../devices/mc146818.ts";
 import { rtcChart } from "../machines/rtc.ts";
 import {
   alarmAction,
@@ -16,11 +16,13 @@ export interface RtcParts extends DeviceParts {
   readonly memoryBytes: number;
   /** The clock's time at power-on, in seconds since 1970; the model's default if not given. */
   readonly epochSeconds?: number;
+  /** What the clock's battery has kept over a reset. */
+  readonly kept?: Mc146818State;
 }
 
 /** The real-time clock of one vm as an actor. Returns the model. */
 export function addRtc(stage: Stage, parts: RtcParts): Mc146818 {
-  const { addresses, time, memoryBytes, epochSeconds } = parts;
+  const { addresses, time, memoryBytes, epochSeconds, kept } = parts;
   let model: Mc146818 | undefined;
   stage.add(addresses.rtc, rtcChart, (self) => {
     const clock = new ClockMessages(self, addresses.clock, time);
@@ -30,6 +32,7 @@ export function addRtc(stage: Stage, parts: RtcParts): Mc146818 {
       clock,
       memoryBytes,
       ...(epochSeconds !== undefined && { epochSeconds }),
+      ...(kept !== undefined && { kept }),
     });
     model = rtc;
     return {

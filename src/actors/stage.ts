@@ -17,6 +17,7 @@ export class Stage {
   readonly bus: MessageBus;
   readonly system: ChartSystem;
   readonly interpreted: boolean;
+  readonly #actors = new Map<string, { stop(): unknown }>();
 
   constructor(bus: MessageBus, system: ChartSystem, interpreted = false) {
     this.bus = bus;
@@ -38,6 +39,7 @@ export class Stage {
     try {
       const logic = bindChart(chart, bindings(self), { interpreted: this.interpreted });
       actor = createChartActor(logic, { id, system: this.system });
+      this.#actors.set(id, actor);
     } catch (error) {
       self.unregister();
       throw error;
@@ -48,5 +50,13 @@ export class Stage {
   /** Takes an actor off the bus. It stays in the actor system in its last state, for whoever wants to look at it. */
   remove(id: string): void {
     this.bus.unregister(id);
+    this.#actors.delete(id);
+  }
+
+  /** Takes an actor off the bus and out of the actor system, so that another one may have its name. Unknown ids are ignored. */
+  clear(id: string): void {
+    this.bus.unregister(id);
+    this.#actors.get(id)?.stop();
+    this.#actors.delete(id);
   }
 }

@@ -19,6 +19,12 @@ export interface VmParts {
   readonly vcpus: readonly number[];
   /** The vcpu is about to be handed to the Switcher for the first time. */
   readonly started: () => void;
+  /** The Switcher has let go of every vcpu that was suspended. */
+  readonly isSuspended: () => boolean;
+  /** A reset is no end. */
+  readonly mayRestart: () => boolean;
+  /** Every vcpu is suspended: reset them and put new actors in the place of all others, and the guest into memory. Returns the count of restarts. */
+  readonly restart: (by: string) => number;
   /** The supervisor has decided: nothing more will run; resources are still held. */
   readonly retired: (end: VmEnding) => void;
   /** Stop the other actors and give every frame back. */
@@ -30,20 +36,30 @@ export interface VmParts {
 /** The supervisor of one vm as an actor. */
 export function addVm(stage: Stage, parts: VmParts) {
   const { addresses, vcpus } = parts;
-  /** Whose answer to the last suspension or removal is awaited. */
+  /** Vcpus whose removal has not been confirmed. */
   let awaited = 0;
+  let resetBy = "";
   let status: VmEnd = "killed";
   let reason = "";
   return stage.add(addresses.vm, vmChart, (self) => ({
-    guards: { isLastAnswer: () => awaited === 1 },
+    guards: {
+      isSuspended: parts.isSuspended,
+      mayRestart: parts.mayRestart,
+      isLastAnswer: () => awaited === 1,
+    },
     actions: {
       start: () => {
         parts.started();
         for (const vcpu of vcpus) self.post(SWITCHER, { type: "sched.ready", vcpu });
       },
-      suspend: () => {
-        awaited = vcpus.length;
+      suspend: ({ event }) => {
+        if (event.type === "vm.reset") resetBy = (event as VmReset).by;
+        else if (event.type === "vm.shutdown") resetBy = "a triple fault";
         for (const vcpu of vcpus) self.post(SWITCHER, { type: "sched.suspend", vcpu });
+      },
+      restart: () => {
+        const count = parts.restart(resetBy);
+        self.announce({ type: "vm.restarted", by: resetBy, count });
       },
       countAnswer: () => {
         awaited--;

@@ -162,6 +162,29 @@ export class Bus<M extends Message = Message> {
     return id !== undefined && this.#receivers[id] !== undefined;
   }
 
+  /**
+   * Takes out of the queue what `unwanted` says, and counts it in {@link Bus.dropped}. The others keep their order.
+   * @returns how many there were
+   */
+  discard(unwanted: (pending: PendingMessage<M>) => boolean): number {
+    const before = this.#length;
+    let kept = 0;
+    for (let n = 0; n < before; n++) {
+      const from = (this.#head + n) & this.#mask;
+      if (unwanted(this.#pendingAt(from))) continue;
+      const to = (this.#head + kept++) & this.#mask;
+      this.#messages[to] = this.#messages[from];
+      this.#senders[to] = this.#senders[from]!;
+      this.#targets[to] = this.#targets[from]!;
+      this.#causes[to] = this.#causes[from]!;
+    }
+    for (let n = kept; n < before; n++) this.#messages[(this.#head + n) & this.#mask] = undefined;
+    this.#length = kept;
+    this.#dropped += before - kept;
+    if (kept < before) this.#headPassed = false;
+    return before - kept;
+  }
+
   /** Sets who is told of a receiver that threw. */
   superviseWith(onFault: (fault: BusFault<M>) => void): void {
     this.#onFault = onFault;
@@ -209,14 +232,7 @@ export class Bus<M extends Message = Message> {
 
   /** The message that would be delivered next. */
   peek(): PendingMessage<M> | undefined {
-    if (this.#length === 0) return undefined;
-    const at = this.#head;
-    return {
-      sender: this.#names[this.#senders[at]]!,
-      receiver: this.#names[this.#targets[at]]!,
-      cause: this.#causes[at] || null,
-      message: this.#messages[at]!,
-    };
+    return this.#length === 0 ? undefined : this.#pendingAt(this.#head);
   }
 
   /**
@@ -413,6 +429,15 @@ export class Bus<M extends Message = Message> {
     const pending = this.peek()!;
     for (const predicate of this.#breakPoints) if (predicate(pending)) return true;
     return false;
+  }
+
+  #pendingAt(at: number): PendingMessage<M> {
+    return {
+      sender: this.#names[this.#senders[at]!]!,
+      receiver: this.#names[this.#targets[at]!]!,
+      cause: this.#causes[at] || null,
+      message: this.#messages[at]!,
+    };
   }
 
   #overflow(): BusOverflowError {

@@ -73,6 +73,7 @@ const B_SET = 0x80;
 const B_PERIODIC = 0x40;
 const B_ALARM = 0x20;
 const B_UPDATE = 0x10;
+const B_SQUARE_WAVE = 0x08;
 const B_BINARY = 0x04;
 const B_HOURS24 = 0x02;
 /** BCD and 24 hours, as firmware leaves it. */
@@ -122,6 +123,8 @@ export interface Mc146818Options {
   readonly memoryBytes: number;
   /** The clock's time at virtual time 0, in seconds since 1970; 2026-01-01T00:00:00 by default. */
   readonly epochSeconds?: number;
+  /** State of the chip before a reset of the machine: its battery keeps time and memory. Instead of the epoch. */
+  readonly kept?: Mc146818State;
 }
 
 export class Mc146818 implements PortDevice, AlarmedDevice {
@@ -134,17 +137,8 @@ export class Mc146818 implements PortDevice, AlarmedDevice {
   constructor(options: Mc146818Options) {
     this.irq = options.irq;
     this.clock = options.clock;
-    this.state = {
-      index: 0,
-      nmiMasked: false,
-      cmos: powerOnCmos(options.memoryBytes),
-      baseSeconds: options.epochSeconds ?? DEFAULT_EPOCH_SECONDS,
-      phaseNs: 0,
-      weekdayShift: 0,
-      stopped: null,
-      flags: 0,
-      settledNs: 0,
-    };
+    this.state =
+      options.kept === undefined ? powerOnState(options) : afterReset(options.kept, options.clock.nowNs());
   }
 
   readPort(port: number, sizeBytes: number): number {
@@ -353,6 +347,27 @@ export class Mc146818 implements PortDevice, AlarmedDevice {
     const b = this.state.cmos[REGISTER_B]!;
     return { binary: (b & B_BINARY) !== 0, hours24: (b & B_HOURS24) !== 0 };
   }
+}
+
+function powerOnState({ memoryBytes, epochSeconds }: Mc146818Options): Mc146818State {
+  return {
+    index: 0,
+    nmiMasked: false,
+    cmos: powerOnCmos(memoryBytes),
+    baseSeconds: epochSeconds ?? DEFAULT_EPOCH_SECONDS,
+    phaseNs: 0,
+    weekdayShift: 0,
+    stopped: null,
+    flags: 0,
+    settledNs: 0,
+  };
+}
+
+/** The RESET pin clears flags and the enables of interrupts, and nothing else. */
+function afterReset(before: Mc146818State, nowNs: number): Mc146818State {
+  const state = structuredClone(before);
+  state.cmos[REGISTER_B]! &= ~(B_PERIODIC | B_ALARM | B_UPDATE | B_SQUARE_WAVE);
+  return { ...state, index: 0, nmiMasked: false, flags: 0, settledNs: nowNs };
 }
 
 function powerOnCmos(memoryBytes: number): number[] {

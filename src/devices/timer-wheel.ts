@@ -43,6 +43,11 @@ export class TimerWheel {
     return true;
   }
 
+  /** Forgets all. */
+  clear(): void {
+    this.state.alarms.length = 0;
+  }
+
   /** When the soonest alarm is due, or undefined when none is armed. */
   next(): number | undefined {
     return this.state.alarms.at(-1)?.atNs;

@@ -19,11 +19,20 @@ type VmEvent = MessageOf<
   | "console.output"
 >;
 
-/** The supervisor of one vm. It ends in exactly one of the six last states, and then its frames are returned. */
+/** It stays paused. */
+const RESETS_WHILE_PAUSED = {
+  "vm.reset": { guard: "mayRestart", target: "resetting.toPause", actions: "suspend" },
+  "vm.shutdown": { guard: "mayRestart", target: "resetting.toPause", actions: "suspend" },
+} as const;
+
+/**
+ * The supervisor of one vm. It ends in exactly one of the six last states, and then its frames are returned. While it may restart, a reset or a
+ * triple fault is no end: it waits until the Switcher has let go of every vcpu, and then all is made anew.
+ */
 export const vmChart = setup({
   types: { events: {} as VmEvent },
-  actions: actions("start", "suspend", "countAnswer", "resume", "retire", "release", "emitOutput"),
-  guards: guards("isLastAnswer"),
+  actions: actions("start", "suspend", "restart", "resume", "retire", "countAnswer", "release", "emitOutput"),
+  guards: guards("isSuspended", "mayRestart", "isLastAnswer"),
 }).createMachine({
   id: "vm",
   initial: "created",
@@ -43,8 +52,14 @@ export const vmChart = setup({
       on: {
         "vm.kill": { target: "ended.killed", actions: "retire" },
         "vm.halt": { target: "ended.halted", actions: "retire" },
-        "vm.shutdown": { target: "ended.shutdown", actions: "retire" },
-        "vm.reset": { target: "ended.reset", actions: "retire" },
+        "vm.shutdown": [
+          { guard: "mayRestart", target: ".resetting", actions: "suspend" },
+          { target: "ended.shutdown", actions: "retire" },
+        ],
+        "vm.reset": [
+          { guard: "mayRestart", target: ".resetting", actions: "suspend" },
+          { target: "ended.reset", actions: "retire" },
+        ],
         "vm.exit": { target: "ended.exited", actions: "retire" },
         "vm.fail": { target: "ended.failed", actions: "retire" },
       },
@@ -64,12 +79,36 @@ export const vmChart = setup({
         },
         pausing: {
           on: {
-            "sched.suspended": [{ guard: "isLastAnswer", target: "paused" }, { actions: "countAnswer" }],
+            ...RESETS_WHILE_PAUSED,
+            "sched.suspended": { guard: "isSuspended", target: "paused" },
             "vm.resume": { target: "running", actions: "resume" },
           },
         },
         paused: {
-          on: { "vm.resume": { target: "running", actions: "resume" } },
+          on: { ...RESETS_WHILE_PAUSED, "vm.resume": { target: "running", actions: "resume" } },
+        },
+        resetting: {
+          // One at a time: processors may ask for it side by side.
+          on: { "vm.reset": {}, "vm.shutdown": {} },
+          initial: "toRun",
+          states: {
+            toRun: {
+              on: {
+                "sched.suspended": {
+                  guard: "isSuspended",
+                  target: "#vm.active.running",
+                  actions: ["restart", "resume"],
+                },
+                "vm.pause": "toPause",
+              },
+            },
+            toPause: {
+              on: {
+                "sched.suspended": { guard: "isSuspended", target: "#vm.active.paused", actions: "restart" },
+                "vm.resume": "toRun",
+              },
+            },
+          },
         },
       },
     },

@@ -43,6 +43,14 @@ export class VcpuSet {
     this.time = new VirtualTime(() => this.retired, settings.scale);
   }
 
+  /** All of them, as after power-on. Time goes on. */
+  reset(): void {
+    this.asleep = false;
+    this.fruitlessJumps = 0;
+    this.active = undefined;
+    for (const vcpu of this.vcpus) vcpu.reset();
+  }
+
   /** Instructions retired by all since power-on. */
   get retired(): number {
     const { vcpus } = this;

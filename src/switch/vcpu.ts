@@ -1,5 +1,5 @@
 import { type ExitIntercepts, noIntercepts } from "../cpu/exit.ts";
-import { STATE_SIZE } from "../cpu/layout.ts";
+import { STATE_SIZE, TSC_OFFSET } from "../cpu/layout.ts";
 import type { HardwarePaging } from "../mmu/pager.ts";
 import { type ExitCounts, noExits } from "./exit-counts.ts";
 import { VcpuSet } from "./vcpu-set.ts";
@@ -91,6 +91,25 @@ export class Vcpu {
     this.maxStalledExits = settings.maxStalledExits ?? DEFAULT_MAX_STALLED_EXITS;
     this.set = settings.set ?? new VcpuSet(settings);
     this.number = this.set.vcpus.push(this) - 1;
+  }
+
+  /** As after power-on, for a reset of all; it is not loaded. What has been counted, and whether it may run, stays. */
+  reset(): void {
+    this.halted = false;
+    this.deaf = false;
+    this.awaitsStartup = this.number !== 0;
+    this.resetPending = false;
+    this.startupVector = -1;
+    this.stopped = false;
+    this.interruptPending = false;
+    this.nmiPending = false;
+    this.injecting = false;
+  }
+
+  /** The time-stamp counter begins at 0, now. It is not loaded. */
+  restartTimestamp(): void {
+    const { time, retired } = this.set;
+    new DataView(this.saved.buffer).setBigInt64(TSC_OFFSET, -time.timestamp(retired), true);
   }
 
   /** Instructions retired since power-on. */

@@ -15,17 +15,14 @@ import { TimerWheel } from "../devices/timer-wheel.ts";
 import { FIRMWARE_BASE, firmwareRom } from "../guest/firmware/rom.ts";
 import type { RomImage } from "../guest/rom.ts";
 import { type ChartSystem, createChartSystem } from "../machines/bind.ts";
-import { type Gfn, type Gpa, type Gva, type Mfn, NO_FRAME, PAGE_SIZE } from "../mmu/address.ts";
+import { type Gfn, type Gpa, type Mfn, NO_FRAME, PAGE_SIZE } from "../mmu/address.ts";
 import { FrameAllocator, OutOfFrames } from "../mmu/frames.ts";
 import { GuestMemory } from "../mmu/guest-memory.ts";
 import { MachineMemory } from "../mmu/machine-memory.ts";
 import { LEGACY_HOLE_END, P2m } from "../mmu/p2m.ts";
-import { type GuestPaging, PAGER_NAMES, type Pager, PagerError, type TlbControl } from "../mmu/pager.ts";
-import type { PagerContext } from "../mmu/shadow/context.ts";
-import { createPager } from "../mmu/shadow/create.ts";
+import { PAGER_NAMES, PagerError } from "../mmu/pager.ts";
 import { FactLog } from "../mmu/shadow/kvm/listener.ts";
 import type { KvmPager } from "../mmu/shadow/kvm/pager.ts";
-import { PerVcpuPager } from "../mmu/shadow/per-vcpu.ts";
 import { RunQueue } from "../switch/run-queue.ts";
 import { Vcpu } from "../switch/vcpu.ts";
 import { DEFAULT_QUANTUM, MOST_CPUS, VcpuSet } from "../switch/vcpu-set.ts";
@@ -33,10 +30,10 @@ import { DEFAULT_TIME_SCALE } from "../switch/virtual-time.ts";
 import { WorldSwitch } from "../switch/world-switch.ts";
 import { MachineBusyError, MachineFailedError, SettingError, VmNameError } from "./errors.ts";
 import type { MachineOptions, RunAsyncOptions, RunOptions, RunResult, VmOptions } from "./options.ts";
-import { activePagingView, pagingView } from "./paging-view.ts";
-import { buildPlant, dismantle } from "./plant.ts";
+import { buildPlant, clearForReset, dismantle, type KeptDevices } from "./plant.ts";
 import { type RunGoal, RunLoop } from "./run-loop.ts";
-import { Vm } from "./vm.ts";
+import { Vm, type VmParts } from "./vm.ts";
+import { makeVmPager } from "./vm-pager.ts";
 
 const DEFAULT_MACHINE_MIB = 256;
 const DEFAULT_GUEST_MIB = 128;
@@ -123,6 +120,7 @@ export class Machine {
       maxInstructions,
       quantum: wholeQuantum(options.quantum ?? DEFAULT_QUANTUM),
     };
+    wholeReboots(options.reboots ?? 0);
     const set = new VcpuSet(settings);
     for (let k = 0; k < cpus; k++)
       new Vcpu({
@@ -132,58 +130,17 @@ export class Machine {
         ...settings,
         ...(options.maxStalledExits !== undefined && { maxStalledExits: options.maxStalledExits }),
       });
-    const { vcpus } = set;
     const p2m = new P2m(this.frames, memoryMiB * FRAMES_PER_MIB * 4096, name);
     const memory = new GuestMemory(this.memory, p2m);
     memory.onWrite = (hpa, sizeBytes) => this.processor.memoryWritten(hpa, sizeBytes);
-    const facts = new FactLog();
-    const pagers: Pager[] = [];
     try {
       const roms = [...(options.roms ?? [])];
       if (options.apic === true && !coversFirmware(roms)) roms.push(firmwareRom(cpus));
       this.#addRegions(memory, { ...options, roms });
       if (this.#framesReused)
         for (const mfn of p2m.table) if (mfn !== NO_FRAME) this.memory.clearFrame(mfn as Mfn);
-      for (const { gpa, bytes } of roms) {
-        memory.writeBytes(gpa as Gpa, bytes);
-        memory.setReadOnly(gpa as Gpa, bytes.length, true);
-      }
-      for (const vcpu of vcpus) {
-        this.#powerOn(vcpu, (state) => {
-          if (options.apic === true) state.set(APIC_BASE, apicBaseAtReset(vcpu.number) | APIC_PRESENT);
-          state.set(APIC_ID, vcpu.number);
-          if (vcpu.number === 0) options.boot(memory, state);
-        });
-        vcpu.awaitsStartup = vcpu.number !== 0;
-      }
-      const views = vcpus.map((vcpu) => pagingView(vcpu, this.processor.state, this.processor.features));
-      const paging = activePagingView(set, views);
-      const { frames } = this;
-      const kvm = { ...(hasVirtio(options) && { strictDma: true }), ...options.kvm, listener: facts };
-      // kvm has one shadow for all, which is told whose turn it is; the others are TLBs in software, one a processor.
-      const shared = pagerName === "kvm" || cpus === 1;
-      const make = (context: Pick<PagerContext, "paging" | "tlb" | "number">) =>
-        createPager(pagerName, { ...context, memory, frames }, { kvm, vtlb: options.vtlb });
-      if (shared) pagers.push(make({ paging, tlb: this.#tlbOf(() => set.active ?? (vcpus[0] as Vcpu)) }));
-      else
-        for (const vcpu of vcpus)
-          pagers.push(
-            make({
-              paging: views[vcpu.number] as GuestPaging,
-              tlb: this.#tlbOf(() => vcpu),
-              number: vcpu.number,
-            }),
-          );
-      for (const vcpu of vcpus) {
-        const own = pagers[shared ? 0 : vcpu.number] as Pager;
-        vcpu.controls = own.controls;
-        vcpu.hardware = own.hardware;
-      }
-      const pager = shared ? (pagers[0] as Pager) : new PerVcpuPager(pagers, () => set.active?.number ?? 0);
-      if (isKvm(pager) && cpus > 1) set.onTurn = () => this.#turnKvm(pager, set);
-      return this.#stageVm(options, { set, wheel, memory, paging, pager, facts });
+      return this.#stageVm({ options, roms, set, wheel, memory });
     } catch (error) {
-      for (const pager of pagers) pager.dispose();
       memory.dispose();
       this.#framesReused = true;
       throw error;
@@ -228,16 +185,61 @@ export class Machine {
     }
   }
 
-  #stageVm(options: VmOptions, made: Omit<Made, "addresses">): Vm {
-    const { set, memory, pager } = made;
+  #stageVm(made: Made): Vm {
+    const { options, set, memory } = made;
     const { vcpus } = set;
     const vcpu = vcpus[0] as Vcpu;
     const addresses = addressesOf(vcpu.name);
-    const stage = this.#stage;
+    const parts = this.#fitOut(made);
     try {
-      const { devices, routes, interrupts } = buildPlant({
-        stage,
-        ...made,
+      const vm = new Vm({ machine: this, vcpu, addresses, memory, ...parts });
+      addVm(this.#stage, {
+        addresses,
+        vcpus: vcpus.map(({ index }) => index),
+        started: () => vm.markStarted(),
+        isSuspended: () => vcpus.every(({ ready, suspendPending }) => !ready && !suspendPending),
+        mayRestart: () => vm.restarts < (options.reboots ?? 0),
+        restart: (by) => this.#restart(vm, made, by),
+        retired: (end) => vm.markRetired(end),
+        release: () => this.#release(vm),
+        output: (byte) => vm.output.put(byte),
+      });
+      this.#vcpus.push(...vcpus);
+      this.#vms.set(vcpu.name, vm);
+      this.bus.post(MACHINE, addresses.vm, { type: "vm.boot" });
+      return vm;
+    } catch (error) {
+      dismantle(this.#stage, addresses);
+      parts.pager.dispose();
+      throw error;
+    }
+  }
+
+  /** The guest in memory and in the registers, a pager, and every actor but the supervisor. `kept`: what a reset has left of the devices. */
+  #fitOut(made: Made, kept: KeptDevices = {}): Pick<VmParts, "pager" | "devices"> {
+    const { options, roms, set, wheel, memory } = made;
+    placeRoms(memory, roms);
+    for (const vcpu of set.vcpus) {
+      this.#powerOn(vcpu, (state) => {
+        if (options.apic === true) state.set(APIC_BASE, apicBaseAtReset(vcpu.number) | APIC_PRESENT);
+        state.set(APIC_ID, vcpu.number);
+        if (vcpu.number === 0) options.boot(memory, state);
+      });
+      vcpu.awaitsStartup = vcpu.number !== 0;
+    }
+    const facts = new FactLog();
+    const { processor, frames } = this;
+    const { pager, paging } = makeVmPager({ options, processor, frames, memory, set, facts });
+    if (isKvm(pager) && set.vcpus.length > 1) set.onTurn = () => this.#turnKvm(pager, set);
+    try {
+      const { addresses, devices, routes, interrupts } = buildPlant({
+        stage: this.#stage,
+        set,
+        wheel,
+        memory,
+        paging,
+        pager,
+        facts,
         eip: () => this.processor.state.eip,
         rtcEpochSeconds: options.rtcEpochSeconds,
         keyboard: options.keyboard ?? false,
@@ -246,27 +248,42 @@ export class Machine {
         consolePorts: options.consolePorts ?? [],
         vga: options.vga ?? false,
         apic: options.apic ?? false,
+        kept,
       });
-      const vm = new Vm({ machine: this, vcpu, addresses, memory, pager, devices });
-      addVm(stage, {
-        addresses,
-        vcpus: vcpus.map(({ index }) => index),
-        started: () => vm.markStarted(),
-        retired: (end) => vm.markRetired(end),
-        release: () => this.#release(vm),
-        output: (byte) => vm.output.put(byte),
-      });
-      for (const vcpu of vcpus) {
-        this.#vcpus.push(vcpu);
-        this.#wirings.push({ vcpu, addresses, routes, interrupts: interrupts[vcpu.number] as string });
-      }
-      this.#vms.set(vcpu.name, vm);
-      this.bus.post(MACHINE, addresses.vm, { type: "vm.boot" });
-      return vm;
+      for (const vcpu of set.vcpus)
+        this.#wirings[vcpu.index] = {
+          vcpu,
+          addresses,
+          routes,
+          interrupts: interrupts[vcpu.number] as string,
+        };
+      return { pager, devices };
     } catch (error) {
-      dismantle(stage, addresses);
+      dismantle(this.#stage, addressesOf(options.name));
+      pager.dispose();
       throw error;
     }
+  }
+
+  /**
+   * The vm's vcpus are suspended: everything is made as at power-on, but for memory, which keeps what the boot does not write, disks, the battery-backed
+   * clock, virtual time and counts.
+   */
+  #restart(vm: Vm, made: Made, by: string): number {
+    const { set, wheel } = made;
+    const { addresses, devices } = vm;
+    if (this.#worldSwitch.loaded?.set === set) this.#worldSwitch.save();
+    const isOld = (actor: string) => vmOf(actor) === vm.name && actor !== addresses.vm;
+    this.bus.discard(
+      ({ sender, receiver }) => isOld(receiver) || (isOld(sender) && receiver !== addresses.vm),
+    );
+    clearForReset(this.#stage, addresses);
+    vm.takeOff();
+    wheel.clear();
+    set.reset();
+    const parts = this.#fitOut(made, { rtc: devices.rtc.state });
+    for (const vcpu of set.vcpus) vcpu.restartTimestamp();
+    return vm.markRestarted(parts, by);
   }
 
   #release(vm: Vm): void {
@@ -305,26 +322,6 @@ export class Machine {
     } finally {
       if (before !== undefined) this.#worldSwitch.load(before);
     }
-  }
-
-  /** Loading a vcpu flushes everything, so what is not on the CPU has no cached translations. */
-  #tlbOf(whose: () => Vcpu): TlbControl {
-    const { processor } = this;
-    const loaded = () => whose().liveRetired !== undefined;
-    return {
-      flush: () => {
-        if (loaded()) processor.flushTlbAll();
-      },
-      flushNonGlobal: () => {
-        if (loaded()) processor.flushTlb();
-      },
-      flushPage: (gva: Gva) => {
-        if (loaded()) processor.flushTlbPage(gva);
-      },
-      loadRoot: () => {
-        if (loaded()) processor.setHardwarePaging(whose().hardware);
-      },
-    };
   }
 
   /** Another vcpu's turn: the shadow follows its registers. A guest for which no frame is left for that is killed. */
@@ -385,18 +382,22 @@ export class Machine {
 const coversFirmware = (roms: readonly RomImage[]): boolean =>
   roms.some(({ gpa, bytes }) => gpa < LEGACY_HOLE_END && gpa + bytes.length > FIRMWARE_BASE);
 
-/** There are bus masters, which write memory without the guest's stores. */
-const hasVirtio = ({ virtioDisks = [], virtioConsole = false }: VmOptions): boolean =>
-  virtioDisks.length > 0 || virtioConsole;
+function placeRoms(memory: GuestMemory, roms: readonly RomImage[]): void {
+  for (const { gpa, bytes } of roms) {
+    memory.setReadOnly(gpa as Gpa, bytes.length, false);
+    memory.writeBytes(gpa as Gpa, bytes);
+    memory.setReadOnly(gpa as Gpa, bytes.length, true);
+  }
+}
 
+/** What a vm is made of, at power-on and after each reset. */
 interface Made {
+  readonly options: VmOptions;
+  /** Those of the options, and the firmware's. */
+  readonly roms: readonly RomImage[];
   readonly set: VcpuSet;
   readonly wheel: TimerWheel;
   readonly memory: GuestMemory;
-  readonly paging: ReturnType<typeof pagingView>;
-  readonly pager: Pager;
-  readonly facts: FactLog;
-  readonly addresses: ReturnType<typeof addressesOf>;
 }
 
 function wholeCpus({ cpus = 1, apic = false }: VmOptions): number {
@@ -411,6 +412,11 @@ function wholeQuantum(quantum: number): number {
   if (!Number.isSafeInteger(quantum) || quantum < 1)
     throw new SettingError(`a quantum is a whole number of instructions of at least 1, not ${quantum}`);
   return quantum;
+}
+
+function wholeReboots(reboots: number): void {
+  if (!(Number.isSafeInteger(reboots) || reboots === Number.POSITIVE_INFINITY) || reboots < 0)
+    throw new SettingError(`reboots is a whole number of at least 0, or Infinity, not ${reboots}`);
 }
 
 function wholeMiB(setting: string, value: number): number {

@@ -70,6 +70,11 @@ export interface VmOptions {
   readonly cpus?: number;
   /** Instructions that a processor may retire while another of the vm has work: less is finer interleaving. Default 20,000. */
   readonly quantum?: number;
+  /**
+   * Resets (a triple fault among them) after which the guest begins anew, as on a PC; Infinity: all. The next one ends the vm. Default: 0. See
+   * docs/embedding.md.
+   */
+  readonly reboots?: number;
   /** A keyboard is plugged in. Default: none. */
   readonly keyboard?: boolean;
 }

@@ -28,7 +28,7 @@ import type { IdeChannel } from "../devices/ide/channel.ts";
 import { IDE_CHANNELS } from "../devices/ide/registers.ts";
 import type { IoApic } from "../devices/io-apic.ts";
 import type { LocalApic } from "../devices/local-apic.ts";
-import type { Mc146818 } from "../devices/mc146818.ts";
+import type { Mc146818, Mc146818State } from "../devices/mc146818.ts";
 import {
   HOST_BRIDGE,
   hostBridge,
@@ -94,6 +94,12 @@ export interface PlantParts {
   readonly vga: boolean;
   /** A local APIC and an I/O APIC. */
   readonly apic: boolean;
+  readonly kept: KeptDevices;
+}
+
+/** What devices keep over a reset of the vm. */
+export interface KeptDevices {
+  readonly rtc?: Mc146818State;
 }
 
 export interface Plant {
@@ -150,6 +156,7 @@ export function buildPlant(parts: PlantParts): Plant {
     ...wiring,
     memoryBytes: memory.sizeBytes,
     ...(parts.rtcEpochSeconds !== undefined && { epochSeconds: parts.rtcEpochSeconds }),
+    ...(parts.kept.rtc !== undefined && { kept: parts.kept.rtc }),
   });
   const uart = addUart(stage, wiring);
   const kbd = addKeyboardController(stage, { ...wiring, hasKeyboard: parts.keyboard });
@@ -240,6 +247,15 @@ function addApics(stage: Stage, wiring: DeviceParts, vcpus: readonly Vcpu[], mmi
 
 /** Takes the vm's actors off the bus, the supervisor among them. What is still queued for them is dropped. */
 export function dismantle(stage: Stage, addresses: VmAddresses): void {
-  for (const address of Object.values(addresses) as string[]) stage.remove(address);
-  for (let id = 1; id < MOST_CPUS; id++) stage.remove(apicAddress(addresses, id));
+  for (const address of actorsOf(addresses)) stage.remove(address);
+}
+
+/** Makes room for new actors by the names of all of the vm's but the supervisor's. */
+export function clearForReset(stage: Stage, addresses: VmAddresses): void {
+  for (const address of actorsOf(addresses)) if (address !== addresses.vm) stage.clear(address);
+}
+
+function actorsOf(addresses: VmAddresses): string[] {
+  const others = Array.from({ length: MOST_CPUS - 1 }, (_, n) => apicAddress(addresses, n + 1));
+  return [...(Object.values(addresses) as string[]), ...others];
 }

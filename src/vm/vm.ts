@@ -20,6 +20,8 @@ import { screenRows } from "./screen.ts";
 export interface VmEvents {
   /** Bytes that the guest has sent, a line or less at a time. */
   console: (bytes: Uint8Array) => void;
+  /** It has been reset, and begins anew. `count`: which restart it is. */
+  restarted: (by: string, count: number) => void;
   ended: (status: VmEnd, reason: string) => void;
 }
 
@@ -68,15 +70,16 @@ export class Vm extends EventEmitter<VmEvents> {
   readonly machine: Machine;
   readonly addresses: VmAddresses;
   readonly memory: GuestMemory;
-  readonly devices: DeviceModels;
   readonly console: VmConsole;
   /** The first processor. @internal */
   readonly vcpu: Vcpu;
   /** @internal */
   readonly output: ConsoleOutputBuffer;
-  /** The kvm pager, for looking at; undefined under other pagers. */
-  readonly kvm: KvmPager | undefined;
-  readonly #pager: Pager;
+  #pager: Pager;
+  #devices: DeviceModels;
+  /** It holds frames. */
+  #pagerLives = true;
+  #restarts = 0;
   #started = false;
   #end: VmEnding | undefined;
   #released = false;
@@ -91,9 +94,8 @@ export class Vm extends EventEmitter<VmEvents> {
     this.pager = parts.pager.name;
     this.addresses = parts.addresses;
     this.memory = parts.memory;
-    this.devices = parts.devices;
+    this.#devices = parts.devices;
     this.#pager = parts.pager;
-    this.kvm = parts.pager instanceof KvmPager ? parts.pager : undefined;
     this.output = new ConsoleOutputBuffer((bytes) => this.emit("console", bytes));
     const self = this;
     this.console = {
@@ -102,6 +104,21 @@ export class Vm extends EventEmitter<VmEvents> {
         return self.output.text;
       },
     };
+  }
+
+  /** The register models, for looking at. A restart makes new ones. */
+  get devices(): DeviceModels {
+    return this.#devices;
+  }
+
+  /** The kvm pager, for looking at; undefined under other pagers. A restart makes a new one. */
+  get kvm(): KvmPager | undefined {
+    return this.#pager instanceof KvmPager ? this.#pager : undefined;
+  }
+
+  /** How often it has been reset and has begun anew. */
+  get restarts(): number {
+    return this.#restarts;
   }
 
   get status(): VmStatus {
@@ -155,6 +172,12 @@ export class Vm extends EventEmitter<VmEvents> {
   resume(): void {
     this.#demandLive("resume");
     this.machine.bus.post(MACHINE, this.addresses.vm, { type: "vm.resume" });
+  }
+
+  /** Presses the reset button: at the next run or step the guest begins anew, or the vm ends as reset (see VmOptions.reboots). Throws VmEndedError. */
+  reset(): void {
+    this.#demandLive("reset");
+    this.machine.bus.post(MACHINE, this.addresses.vm, { type: "vm.reset", by: "its owner" });
   }
 
   /** Ends it, at the next run or step. Harmless when it has ended. */
@@ -221,6 +244,23 @@ export class Vm extends EventEmitter<VmEvents> {
     this.#started = true;
   }
 
+  /** @internal The pager gives its frames back. */
+  takeOff(): void {
+    if (this.#pagerLives) this.#pager.dispose();
+    this.#pagerLives = false;
+  }
+
+  /** @internal It begins anew, with new parts. Returns which restart that is. */
+  markRestarted({ pager, devices }: Pick<VmParts, "pager" | "devices">, by: string): number {
+    this.#pager = pager;
+    this.#pagerLives = true;
+    this.#devices = devices;
+    this.#restarts++;
+    this.output.flush();
+    this.emit("restarted", by, this.#restarts);
+    return this.#restarts;
+  }
+
   /** @internal The supervisor has decided. */
   markRetired(end: VmEnding): void {
     this.#end ??= end;
@@ -231,7 +271,7 @@ export class Vm extends EventEmitter<VmEvents> {
     if (this.#released) return;
     this.#lastScreen = screenRows(this.memory, this.devices.vga?.start);
     this.#released = true;
-    this.#pager.dispose();
+    this.takeOff();
     this.memory.dispose();
     this.output.flush();
     if (this.#end !== undefined) this.emit("ended", this.#end.status, this.#end.reason);

@@ -57,6 +57,29 @@ describe("delivery", () => {
     expect(bus.step()).toBe(false);
   });
 
+  it("discards what is unwanted, keeps the order of the rest, and counts", () => {
+    const bus = new Bus<Messages>({ capacity: 8 });
+    const log: string[] = [];
+    for (const id of ["a", "b"])
+      bus.register(id, (message) => void log.push(`${id}${message.type === "game.ping" ? message.n : ""}`));
+    // So that the queue goes around the end of its ring.
+    for (let n = 0; n < 5; n++) bus.post("test", "a", { type: "game.ping", n });
+    bus.drain();
+    log.length = 0;
+    for (const n of [1, 2, 3]) for (const id of ["a", "b"]) bus.post("test", id, { type: "game.ping", n });
+    expect(
+      bus.discard(({ receiver, sender, message }) => {
+        expect(sender).toBe("test");
+        return receiver === "a" && message.type === "game.ping" && message.n !== 2;
+      }),
+    ).toBe(2);
+    expect([bus.pending, bus.dropped]).toEqual([4, 2]);
+    for (let n = 4; n < 8; n++) bus.post("test", "a", { type: "game.ping", n });
+    expect(() => bus.post("test", "a", { type: "game.ping", n: 8 })).toThrow(BusOverflowError);
+    bus.drain();
+    expect(log).toEqual(["b1", "a2", "b2", "b3", "a4", "a5", "a6", "a7"]);
+  });
+
   it("comes back from a drain at its limit, and when it is stopped", () => {
     const bus = new Bus<Messages>();
     const log = rally(bus);

@@ -36,7 +36,7 @@ export interface VmShutdown {
   readonly reason: string;
 }
 
-/** A device → Vm: the guest has asked for a reset through it. */
+/** A device → Vm: the guest has asked for a reset through it. Or the embedder has pressed the button. */
 export interface VmReset {
   readonly type: "vm.reset";
   /** E.g. "port 0xCF9", "keyboard controller". */
@@ -66,6 +66,15 @@ export interface VmBudget {
   readonly max: number;
 }
 
+/** Fact, from Vm: it has been reset, and begins anew: all its other actors are new ones, by the same names. */
+export interface VmRestarted {
+  readonly type: "vm.restarted";
+  /** Who reset it: as in `vm.reset`, or "a triple fault". */
+  readonly by: string;
+  /** Which restart it is, from 1 on. */
+  readonly count: number;
+}
+
 /** Fact, from Vm: it is over, its frames are returned. */
 export interface VmEnded {
   readonly type: "vm.ended";
@@ -84,4 +93,5 @@ export type VmMessage =
   | VmExit
   | VmFail
   | VmBudget
+  | VmRestarted
   | VmEnded;
