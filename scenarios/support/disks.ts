@@ -1,6 +1,6 @@
 /** The --disk and --virtio-console flags of the scenarios. */
 import type { VirtioDisk } from "../../src/actors/virtio.ts";
-import { FileDisk, OverlayDisk } from "../../src/disk/index.ts";
+import { type Disk, FileDisk, OverlayDisk, OverlayFile } from "../../src/disk/index.ts";
 import {
   EXT4_MODULES,
   IDE_MODULES,
@@ -15,13 +15,14 @@ const MOST_IDE_DISKS = 4;
 /** More than anybody uses; a PCI bus has room for 32 devices. */
 const MOST_VIRTIO_DISKS = 16;
 const CONTROLLERS = ["ide", "virtio"] as const;
+const SYNTAX = "FILE[,write|,overlay=FILE2][,if=ide|virtio]";
 
 export const DISK_FLAGS = {
   disk: {
     type: "string",
-    value: "FILE[,write][,if=ide|virtio]",
+    value: SYNTAX,
     multiple: true,
-    help: `a raw disk image, on the IDE controller (the default; up to ${MOST_IDE_DISKS}) or on virtio (up to ${MOST_VIRTIO_DISKS}); what the guest writes is kept in memory, or with ,write in the file`,
+    help: `a raw disk image, on the IDE controller (the default; up to ${MOST_IDE_DISKS}) or on virtio (up to ${MOST_VIRTIO_DISKS}); what the guest writes is forgotten, or with ,write it is in the image, or with ,overlay=FILE2 in a file of its own beside it, which is made if need be`,
   },
   "virtio-console": {
     type: "boolean",
@@ -37,24 +38,34 @@ export type Drives = Required<Pick<VmOptions, "virtioConsole">> & {
   readonly virtioDisks: readonly VirtioDisk[];
 };
 
-/** @throws UsageError, DiskError */
+/** @throws UsageError, DiskError; no file is open then */
 export function drivesOf(flags: DiskFlags): Drives {
   const drives = (flags.disk ?? []).map(driveOf);
-  const on = (controller: Drive["controller"]) =>
-    drives
-      .filter((drive) => drive.controller === controller)
-      .map(({ path, writable }) => ({ path, writable }));
+  const on = (controller: Drive["controller"]) => drives.filter((drive) => drive.controller === controller);
   const ide = on("ide");
   const virtio = on("virtio");
   if (ide.length > MOST_IDE_DISKS)
     throw new UsageError(`--disk: an IDE controller has ${MOST_IDE_DISKS} disks at most; add ,if=virtio`);
   if (virtio.length > MOST_VIRTIO_DISKS)
     throw new UsageError(`--disk: there may be ${MOST_VIRTIO_DISKS} virtio disks at most`);
+  const opened: Disk[] = [];
+  try {
+    for (const drive of [...ide, ...virtio]) opened.push(openDisk(drive));
+  } catch (error) {
+    for (const disk of opened) disk.close();
+    throw error;
+  }
   return {
-    disks: ide.map(openDisk),
-    virtioDisks: virtio.map((image) => ({ disk: openDisk(image) })),
+    disks: opened.slice(0, ide.length),
+    virtioDisks: opened.slice(ide.length).map((disk) => ({ disk })),
     virtioConsole: flags["virtio-console"] === true,
   };
+}
+
+/** Their files can be opened by others. */
+export function closeDrives({ disks, virtioDisks }: Drives): void {
+  for (const disk of disks) disk?.close();
+  for (const { disk } of virtioDisks) disk.close();
 }
 
 /** What Debian's kernel has to load for them. */
@@ -68,28 +79,46 @@ export function modulesFor({ disks, virtioDisks, virtioConsole }: Drives): strin
   ];
 }
 
-interface Image {
+interface Drive {
   readonly path: string;
-  readonly writable: boolean;
-}
-
-interface Drive extends Image {
   readonly controller: (typeof CONTROLLERS)[number];
+  /** Where what the guest writes goes: nowhere, into the image, or into this file. */
+  readonly writes: "forgotten" | "image" | { readonly overlay: string };
 }
 
 function driveOf(text: string): Drive {
   const [path = "", ...settings] = text.split(",");
-  let writable = false;
+  let writes: Drive["writes"] = "forgotten";
   let controller: Drive["controller"] = "ide";
+  const keep = (where: Drive["writes"]): void => {
+    if (writes !== "forgotten")
+      throw new UsageError("--disk FILE takes either ,write or ,overlay=FILE2, and once");
+    writes = where;
+  };
   for (const setting of settings) {
-    if (setting === "write") writable = true;
-    else if (setting.startsWith("if=")) controller = oneOf("disk FILE,if", setting.slice(3), CONTROLLERS);
-    else throw new UsageError(`--disk takes FILE[,write][,if=ide|virtio], and there is no ",${setting}"`);
+    const [name, value] = splitOnce(setting);
+    if (setting === "write") keep("image");
+    else if (name === "overlay" && value !== undefined && value !== "") keep({ overlay: value });
+    else if (name === "if" && value !== undefined) controller = oneOf("disk FILE,if", value, CONTROLLERS);
+    else throw new UsageError(`--disk takes ${SYNTAX}, and there is no ",${setting}"`);
   }
-  return { path, writable, controller };
+  return { path, writes, controller };
 }
 
-function openDisk({ path, writable }: Image): FileDisk | OverlayDisk {
-  const file = new FileDisk(path, writable);
-  return writable ? file : new OverlayDisk(file);
+function splitOnce(setting: string): [name: string, value: string | undefined] {
+  const at = setting.indexOf("=");
+  return at < 0 ? [setting, undefined] : [setting.slice(0, at), setting.slice(at + 1)];
+}
+
+/** @throws DiskError */
+function openDisk({ path, writes }: Drive): Disk {
+  const image = new FileDisk(path, writes === "image");
+  if (writes === "image") return image;
+  if (writes === "forgotten") return new OverlayDisk(image);
+  try {
+    return new OverlayFile(writes.overlay, image);
+  } catch (error) {
+    image.close();
+    throw error;
+  }
 }

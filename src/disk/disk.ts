@@ -9,6 +9,8 @@ export interface Disk {
   write(sector: number, bytes: Uint8Array): void;
   /** What was written is safe from now on. */
   flush(): void;
+  /** It is not used any more: a file can be opened by others. */
+  close(): void;
 }
 
 /** A disk image cannot be used. The message is one line and says what to do. */

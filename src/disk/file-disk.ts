@@ -1,52 +1,53 @@
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
-import { type Disk, DiskError, SECTOR_BYTES } from "./disk.ts";
+import { createHash } from "node:crypto";
+import { type Disk, SECTOR_BYTES } from "./disk.ts";
+import { HostFile } from "./host-file.ts";
 
-const WORDS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
-  EISDIR: "it is a directory",
-  EACCES: "permission denied",
-  EROFS: "its file system is read-only",
-};
+const HASHED_AT_ONCE = 1 << 20;
 
 /** A raw disk image in a file of the host, written in place if `writable`. */
 export class FileDisk implements Disk {
   readonly sectors: number;
-  readonly #file: number;
+  readonly file: HostFile;
 
-  /** @throws DiskError when it cannot be opened, is empty, or is no whole number of sectors */
+  /** @throws DiskError when it cannot be opened, is empty, is no whole number of sectors, or is to be written and in use */
   constructor(path: string, writable: boolean) {
+    this.file = new HostFile(path, "disk image", writable ? "write" : "read");
+    const { sizeBytes } = this.file;
     try {
-      this.#file = openSync(path, writable ? "r+" : "r");
+      if (sizeBytes === 0) this.file.refuse("it is empty");
+      if (sizeBytes % SECTOR_BYTES !== 0)
+        this.file.refuse(
+          `its ${sizeBytes} bytes are no whole number of sectors of ${SECTOR_BYTES}: pad it (truncate -s %512)`,
+        );
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? "";
-      throw new DiskError(`Cannot open the disk image ${path}: ${WORDS[code] ?? code}.`, { cause: error });
+      this.close();
+      throw error;
     }
-    const stat = fstatSync(this.#file);
-    const problem = !stat.isFile()
-      ? "it is no ordinary file"
-      : stat.size === 0
-        ? "it is empty"
-        : stat.size % SECTOR_BYTES !== 0
-          ? `its ${stat.size} bytes are no whole number of sectors of ${SECTOR_BYTES}: pad it (truncate -s %512)`
-          : undefined;
-    if (problem !== undefined) {
-      closeSync(this.#file);
-      throw new DiskError(`Cannot use the disk image ${path}: ${problem}.`);
-    }
-    this.sectors = stat.size / SECTOR_BYTES;
+    this.sectors = sizeBytes / SECTOR_BYTES;
   }
 
   read(sector: number, count: number): Uint8Array {
-    const bytes = new Uint8Array(count * SECTOR_BYTES);
-    readSync(this.#file, bytes, 0, bytes.length, sector * SECTOR_BYTES);
-    return bytes;
+    return this.file.read(sector * SECTOR_BYTES, count * SECTOR_BYTES);
   }
 
   write(sector: number, bytes: Uint8Array): void {
-    writeSync(this.#file, bytes, 0, bytes.length, sector * SECTOR_BYTES);
+    this.file.write(sector * SECTOR_BYTES, bytes);
   }
 
   flush(): void {
-    fsyncSync(this.#file);
+    this.file.sync();
+  }
+
+  /** SHA-256 of all that is in it. */
+  hash(): Uint8Array {
+    const hash = createHash("sha256");
+    const end = this.sectors * SECTOR_BYTES;
+    for (let at = 0; at < end; at += HASHED_AT_ONCE)
+      hash.update(this.file.read(at, Math.min(HASHED_AT_ONCE, end - at)));
+    return hash.digest();
+  }
+
+  close(): void {
+    this.file.close();
   }
 }

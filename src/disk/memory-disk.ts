@@ -24,4 +24,6 @@ export class MemoryDisk implements Disk {
   }
 
   flush(): void {}
+
+  close(): void {}
 }

@@ -31,4 +31,8 @@ export class OverlayDisk implements Disk {
   }
 
   flush(): void {}
+
+  close(): void {
+    this.#below.close();
+  }
 }

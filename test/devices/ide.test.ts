@@ -88,7 +88,13 @@ test("a disk that fails is a defect for the guest, not for the machine", () => {
   const failing = () => {
     throw new Error("ENOSPC");
   };
-  const { channel, command, lines } = make({ sectors: 8, read: failing, write: failing, flush: failing });
+  const { channel, command, lines } = make({
+    sectors: 8,
+    read: failing,
+    write: failing,
+    flush: failing,
+    close: () => {},
+  });
   const end = () => [channel.readPort(0x3f6, 1), channel.readPort(0x1f1, 1), lines.at(-1)];
   command(0x20, 0, 1);
   channel.alarm();

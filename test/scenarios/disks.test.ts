@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { drivesOf, modulesFor } from "../../scenarios/support/disks.ts";
+import { closeDrives, drivesOf, modulesFor } from "../../scenarios/support/disks.ts";
 import { UsageError } from "../../scenarios/support/flags.ts";
-import { DiskError, FileDisk, OverlayDisk } from "../../src/disk/index.ts";
+import { DiskError, FileDisk, OverlayDisk, OverlayFile } from "../../src/disk/index.ts";
 
 let directory = "";
 let path = "";
@@ -26,12 +26,40 @@ const complaint = (...disk: string[]): string => {
 };
 
 describe("--disk", () => {
+  const kindsOf = (...disk: string[]) => {
+    const drives = drivesOf({ disk });
+    closeDrives(drives);
+    const { disks, virtioDisks } = drives;
+    return [disks.map((one) => one?.constructor), virtioDisks.map((one) => one.disk.constructor)];
+  };
+
   it("is on IDE and leaves the file alone, unless told otherwise", () => {
-    const { disks, virtioDisks } = drivesOf({
-      disk: [path, `${path},write`, `${path},if=virtio`, `${path},if=virtio,write`, `${path},write,if=ide`],
-    });
-    expect(disks.map((disk) => disk?.constructor)).toEqual([OverlayDisk, FileDisk, FileDisk]);
-    expect(virtioDisks.map(({ disk }) => disk.constructor)).toEqual([OverlayDisk, FileDisk]);
+    expect(kindsOf(path, `${path},write`, `${path},if=virtio`)).toEqual([
+      [OverlayDisk, FileDisk],
+      [OverlayDisk],
+    ]);
+    expect(kindsOf(`${path},if=virtio,write`, path)).toEqual([[OverlayDisk], [FileDisk]]);
+    expect(kindsOf(`${path},write,if=ide`)).toEqual([[FileDisk], []]);
+    const overlay = `${path}.overlay`;
+    expect(kindsOf(`${path},overlay=${overlay}`, `${path},if=virtio,overlay=${overlay}2`)).toEqual([
+      [OverlayFile],
+      [OverlayFile],
+    ]);
+    expect(existsSync(overlay)).toBe(true);
+  });
+
+  it("is written by one only, and what was opened before a wrong one is closed again", () => {
+    const overlay = `${path}.once`;
+    for (const again of [1, 2]) {
+      expect(again).toBeLessThan(3);
+      expect(() => drivesOf({ disk: [`${path},write`, `${path},write`] })).toThrow(
+        `Cannot use the disk image ${path}: it is in use already, as another disk.`,
+      );
+      expect(() => drivesOf({ disk: [`${path},overlay=${overlay}`, `${path},overlay=${overlay}`] })).toThrow(
+        `Cannot use the overlay ${overlay}: it is in use already, as another disk.`,
+      );
+      expect(kindsOf(`${path},write`)).toEqual([[FileDisk], []]);
+    }
   });
 
   it("takes as many as there is room for, and no other words", () => {
@@ -40,6 +68,12 @@ describe("--disk", () => {
     );
     expect(complaint(...Array<string>(17).fill(`${path},if=virtio`))).toMatch(/16 virtio disks at most/);
     expect(complaint(`${path},read`)).toMatch(/no ",read"/);
+    for (const twice of ["write,overlay=x", "overlay=x,write", "overlay=x,overlay=y", "write,write"])
+      expect(complaint(`${path},${twice}`)).toBe(
+        "--disk FILE takes either ,write or ,overlay=FILE2, and once",
+      );
+    for (const empty of ["overlay", "overlay=", "write=yes", "if"])
+      expect(complaint(`${path},${empty}`)).toMatch(new RegExp(`there is no ",${empty}"$`));
     expect(complaint(`${path},if=scsi`)).toBe('--disk FILE,if takes ide, virtio, not "scsi"');
     expect(() => drivesOf({ disk: [`${path}-missing`] })).toThrow(DiskError);
   });

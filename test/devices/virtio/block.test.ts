@@ -115,6 +115,7 @@ for (const legacy of [true, false]) {
       flush: () => {
         throw new Error("EIO");
       },
+      close: () => {},
     };
     const { request } = rig(legacy, { disk: failing });
     expect([request(0, 0, 512, true), request(1, 0, 512, false), request(4, 0, 0, false)]).toEqual([1, 1, 1]);
