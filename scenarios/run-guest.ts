@@ -108,6 +108,8 @@ async function main(common: CommonSettings, flags: Flags, given: readonly GivenF
     ...drives,
     consolePorts,
     vga: true,
+    pci: true,
+    keyboard: true,
     reboots,
   });
   const progress = new ProgressLine(vm);

@@ -12,6 +12,7 @@ export type KvmMechanism = Pick<
   | "changeContext"
   | "enter"
   | "invalidatePage"
+  | "remapped"
   | "changeBudget"
   | "shrink"
   | "startDirtyLog"

@@ -83,6 +83,7 @@ export function addKvmShadowManager(stage: Stage, parts: KvmShadowManagerParts) 
         },
         syncRoots: () => orRefuse(() => pager.enter()),
         invalidate: ({ event }) => orRefuse(() => pager.invalidatePage((event as ShadowInvlpg).gva)),
+        remap: () => orRefuse(() => pager.remapped()),
         changeBudget: ({ event }) => {
           const { options, pages } = shadow;
           const wanted = Math.floor((event as VmBudget).max);
@@ -151,6 +152,8 @@ function deedOf(message: Message): string {
       return `access to ${hex(message.gva)}`;
     case "shadow.write":
       return `store to its table at ${hex(message.gpa)}`;
+    case "shadow.remapped":
+      return "another memory map";
     case "shadow.invlpg":
       return `INVLPG of ${hex(message.gva)}`;
     default:

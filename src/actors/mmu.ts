@@ -1,9 +1,11 @@
 import type {
   MmioData,
+  MmuA20,
   MmuContext,
   MmuFault,
   MmuInvlpg,
   MmuUnbacked,
+  MmuUpper,
   ShadowEmulate,
 } from "../bus/messages/index.ts";
 import { Vector } from "../cpu/core.ts";
@@ -12,6 +14,7 @@ import { mmuChart } from "../machines/mmu.ts";
 import type { Gpa, Gva } from "../mmu/address.ts";
 import type { GuestMemory } from "../mmu/guest-memory.ts";
 import { type GuestPaging, type GuestWalk, PageFault } from "../mmu/pager.ts";
+import type { UpperMemory } from "../mmu/upper-memory.ts";
 import type { GuestAccess, GuestWalker } from "../mmu/walker.ts";
 import { SWITCHER, type VmAddresses } from "./addresses.ts";
 import type { Stage } from "./stage.ts";
@@ -23,6 +26,8 @@ export interface MmuParts {
   readonly walker: GuestWalker;
   readonly paging: GuestPaging;
   readonly memory: GuestMemory;
+  /** C0000 to FFFFF, where there is RAM behind ROM. */
+  readonly upper?: UpperMemory | undefined;
   /** Who answers at a guest-physical address that no frame backs. Default: the vm's ports actor. */
   readonly deviceAt?: (gpa: Gpa) => string;
   /** The actor that follows the vcpu's paging registers: the ShadowManager, or Roots where the pager has them. */
@@ -143,6 +148,15 @@ export function addMmu(stage: Stage, parts: MmuParts) {
         self.post(parts.contextActor, { type: "shadow.cr", change: (event as MmuContext).change }),
       invalidateShadow: ({ event }) =>
         self.post(addresses.shadow, { type: "shadow.invlpg", gva: (event as MmuInvlpg).gva }),
+      moveA20: ({ event }) => {
+        if ((event as MmuA20).open) memory.p2m.openA20();
+        else memory.p2m.closeA20();
+      },
+      showUpper: ({ event }) => {
+        const { gpa, sizeBytes, readsRam, writesRam } = event as MmuUpper;
+        parts.upper?.set(gpa, sizeBytes, { readsRam, writesRam });
+      },
+      remapShadow: () => self.post(addresses.shadow, { type: "shadow.remapped" }),
       confirm: () => self.post(SWITCHER, { type: "mmu.updated", vcpu: parts.vcpu }),
     },
   }));

@@ -1,16 +1,19 @@
 import type { MmioRead } from "../bus/messages/index.ts";
 import { AcpiPm, POWERED_OFF } from "../devices/acpi-pm.ts";
-import { DebugConsole } from "../devices/debug-console.ts";
+import { DebugConsole, FIRMWARE_LOG_PORT } from "../devices/debug-console.ts";
 import { DebugExit } from "../devices/debug-exit.ts";
 import { allOnes, type PortDevice } from "../devices/device.ts";
-import { FwCfg } from "../devices/fw-cfg.ts";
+import { type FirmwareFiles, FwCfg } from "../devices/fw-cfg.ts";
+import { AttributeMap } from "../devices/pci/attribute-map.ts";
 import { PciBus } from "../devices/pci/bus.ts";
+import { HOST_BRIDGE } from "../devices/pci/chipset.ts";
 import type { PciFunction } from "../devices/pci/function.ts";
 import { mapDevices } from "../devices/port-map.ts";
 import { PostCode } from "../devices/post-code.ts";
 import { UnassignedPorts } from "../devices/unassigned.ts";
 import { VgaText } from "../devices/vga-text.ts";
 import { portsChart } from "../machines/ports.ts";
+import type { Gpa } from "../mmu/address.ts";
 import { type DeviceParts, portActions } from "./device-ports.ts";
 import type { Stage } from "./stage.ts";
 
@@ -19,6 +22,8 @@ export interface PortsParts extends DeviceParts {
   readonly memoryBytes: number;
   /** Processors, as fw_cfg tells them. Default 1. */
   readonly cpus?: number;
+  /** Files in fw_cfg. */
+  readonly files?: FirmwareFiles;
   /** On the PCI bus, by number (device << 3 | function). */
   readonly functions: ReadonlyMap<number, PciFunction>;
   /** Ports besides 0xe9 whose bytes go to the console. Default: none. */
@@ -32,6 +37,7 @@ export interface PortsModels {
   readonly postCode: PostCode;
   readonly acpiPm: AcpiPm;
   readonly debugConsole: DebugConsole;
+  readonly firmwareLog: DebugConsole;
   readonly debugExit: DebugExit;
   readonly fwCfg: FwCfg;
   readonly vga?: VgaText;
@@ -50,17 +56,41 @@ export function addPorts(stage: Stage, parts: PortsParts): PortsModels {
   stage.add(addresses.ports, portsChart, (self) => {
     const reset = () => self.post(addresses.vm, { type: "vm.reset", by: "port 0xcf9" });
     const pci = new PciBus(reset, parts.functions);
+    const bridge = parts.functions.get(HOST_BRIDGE);
+    if (bridge !== undefined)
+      new AttributeMap(bridge, ({ gpa, ...segment }) =>
+        self.post(addresses.mmu, { type: "mmu.upper", gpa: gpa as Gpa, ...segment }),
+      );
     const postCode = new PostCode();
     const acpiPm = new AcpiPm(time, () => self.post(addresses.vm, { type: "vm.halt", reason: POWERED_OFF }));
     const debugConsole = new DebugConsole(
       (byte) => self.post(addresses.vm, { type: "console.output", byte }),
       parts.consolePorts,
     );
+    const firmwareLog = new DebugConsole(
+      (byte) => self.post(addresses.vm, { type: "console.log", byte }),
+      [],
+      FIRMWARE_LOG_PORT,
+    );
     const debugExit = new DebugExit((code) => self.post(addresses.vm, { type: "vm.exit", code }));
     const unassigned = new UnassignedPorts();
-    const fwCfg = new FwCfg({ memoryBytes: parts.memoryBytes, cpus: parts.cpus ?? 1 });
+    const fwCfg = new FwCfg({
+      memoryBytes: parts.memoryBytes,
+      cpus: parts.cpus ?? 1,
+      ...(parts.files && { files: parts.files }),
+    });
     const vga = parts.vga ? new VgaText(time) : undefined;
-    models = { pci, postCode, acpiPm, debugConsole, debugExit, fwCfg, unassigned, ...(vga && { vga }) };
+    models = {
+      pci,
+      postCode,
+      acpiPm,
+      debugConsole,
+      firmwareLog,
+      debugExit,
+      fwCfg,
+      unassigned,
+      ...(vga && { vga }),
+    };
     const map = mapDevices(devicesOf(models), unassigned);
     return {
       actions: {

@@ -14,6 +14,9 @@ const RTC_LINE = 8;
 
 export interface RtcParts extends DeviceParts {
   readonly memoryBytes: number;
+  readonly cpus?: number;
+  /** Of the four IDE disks, undefined where there is none. */
+  readonly diskSectors?: readonly (number | undefined)[];
   /** The clock's time at power-on, in seconds since 1970; the model's default if not given. */
   readonly epochSeconds?: number;
   /** What the clock's battery has kept over a reset. */
@@ -22,7 +25,7 @@ export interface RtcParts extends DeviceParts {
 
 /** The real-time clock of one vm as an actor. Returns the model. */
 export function addRtc(stage: Stage, parts: RtcParts): Mc146818 {
-  const { addresses, time, memoryBytes, epochSeconds, kept } = parts;
+  const { addresses, time, memoryBytes, cpus, diskSectors, epochSeconds, kept } = parts;
   let model: Mc146818 | undefined;
   stage.add(addresses.rtc, rtcChart, (self) => {
     const clock = new ClockMessages(self, addresses.clock, time);
@@ -31,6 +34,8 @@ export function addRtc(stage: Stage, parts: RtcParts): Mc146818 {
       irq,
       clock,
       memoryBytes,
+      ...(cpus !== undefined && { cpus }),
+      ...(diskSectors !== undefined && { diskSectors }),
       ...(epochSeconds !== undefined && { epochSeconds }),
       ...(kept !== undefined && { kept }),
     });

@@ -52,6 +52,7 @@ export function addShadowManager(stage: Stage, parts: ShadowManagerParts) {
       },
       confirmFlush: () => self.post(addresses.mmu, { type: "shadow.flushed", dropped }),
       invalidate: ({ event }) => pager.invalidatePage((event as ShadowInvlpg).gva),
+      remap: () => pager.remapped(),
       confirmInvalidate: ({ event }) =>
         self.post(addresses.mmu, { type: "shadow.invalidated", gva: (event as ShadowInvlpg).gva }),
     },

@@ -1,4 +1,12 @@
-import type { ConsoleOutput, VmEnd, VmExit, VmFail, VmKill, VmReset } from "../bus/messages/index.ts";
+import type {
+  ConsoleLog,
+  ConsoleOutput,
+  VmEnd,
+  VmExit,
+  VmFail,
+  VmKill,
+  VmReset,
+} from "../bus/messages/index.ts";
 import { vmChart } from "../machines/vm.ts";
 import { SWITCHER, type VmAddresses } from "./addresses.ts";
 import type { Stage } from "./stage.ts";
@@ -31,6 +39,8 @@ export interface VmParts {
   readonly release: () => void;
   /** A byte on the console. */
   readonly output: (byte: number) => void;
+  /** A byte of firmware's log. */
+  readonly log: (byte: number) => void;
 }
 
 /** The supervisor of one vm as an actor. */
@@ -106,6 +116,7 @@ export function addVm(stage: Stage, parts: VmParts) {
         self.announce({ type: "vm.ended", status, reason });
       },
       emitOutput: ({ event }) => parts.output((event as ConsoleOutput).byte),
+      emitLog: ({ event }) => parts.log((event as ConsoleLog).byte),
     },
   }));
 }

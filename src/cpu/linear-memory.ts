@@ -178,9 +178,9 @@ export class CpuMemory implements LinearMemory {
   }
 
   private putWide(host: number, size: number): void {
-    const hpa = host - L.PHYS_BASE;
-    if (this.readOnly[hpa >>> 12] !== 0) return;
-    this.u8.copyWithin(host, L.WIDE, L.WIDE + size);
+    const hpa = this.written(host - L.PHYS_BASE);
+    if (hpa < 0) return;
+    this.u8.copyWithin(L.PHYS_BASE + hpa, L.WIDE, L.WIDE + size);
     if (this.codeCache.holdsCode(hpa >>> 12)) this.codeCache.written(hpa, size);
   }
 
@@ -278,13 +278,19 @@ export class CpuMemory implements LinearMemory {
     throw new RangeError(`no access of ${size} bytes`);
   }
 
-  /** Writes there, unless it is ROM, and drops decoded code that it hits. */
+  /** Where a write to that place lands; -1 when there is ROM and it is lost. */
+  private written(hpa: number): number {
+    return this.readOnly[hpa >>> 12] === 0 ? hpa : this.walker.machine.writtenAt(hpa);
+  }
+
+  /** Writes there, or where writes to that ROM go, and drops decoded code that it hits. */
   put(host: number, value: number, size: number): void {
-    const hpa = host - L.PHYS_BASE;
-    if (this.readOnly[hpa >>> 12] !== 0) return;
-    if (size === 4) this.view.setInt32(host, value, true);
-    else if (size === 1) this.u8[host] = value;
-    else this.view.setUint16(host, value, true);
+    const hpa = this.written(host - L.PHYS_BASE);
+    if (hpa < 0) return;
+    const at = L.PHYS_BASE + hpa;
+    if (size === 4) this.view.setInt32(at, value, true);
+    else if (size === 1) this.u8[at] = value;
+    else this.view.setUint16(at, value, true);
     if (this.codeCache.holdsCode(hpa >>> 12)) this.codeCache.written(hpa, size);
   }
 }

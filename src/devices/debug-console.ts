@@ -3,21 +3,27 @@ import { allOnes, type ByteSink, type PortDevice, type PortRange } from "./devic
 /** Where hypervisors' test images and boot code print, a byte at a time. */
 export const DEBUG_CONSOLE_PORT = 0xe9;
 
-/** The debug console of Bochs and QEMU: what is written comes out; it reads as its own port number, by which guests find it. */
+/** Where SeaBIOS logs what it does. */
+export const FIRMWARE_LOG_PORT = 0x402;
+
+/** The debug console of Bochs and QEMU: what is written comes out; it reads as 0xe9, at whichever port it is, by which guests find it. */
 export class DebugConsole implements PortDevice {
-  readonly name = "debug-console";
+  readonly name: string;
   readonly ports: readonly PortRange[];
   readonly state = { written: 0 };
   private readonly sink: ByteSink;
+  private readonly port: number;
 
   /** `others` are ports where bytes written come out as well, such as a printer's data port; they read as all ones. */
-  constructor(sink: ByteSink, others: readonly number[] = []) {
+  constructor(sink: ByteSink, others: readonly number[] = [], port = DEBUG_CONSOLE_PORT) {
     this.sink = sink;
-    this.ports = [DEBUG_CONSOLE_PORT, ...others].map((first) => ({ first, count: 1 }));
+    this.port = port;
+    this.name = `debug-console-${port.toString(16)}`;
+    this.ports = [port, ...others].map((first) => ({ first, count: 1 }));
   }
 
   readPort(port: number, sizeBytes: number): number {
-    if (port !== DEBUG_CONSOLE_PORT) return allOnes(sizeBytes);
+    if (port !== this.port) return allOnes(sizeBytes);
     return ((allOnes(sizeBytes) & ~0xff) | DEBUG_CONSOLE_PORT) >>> 0;
   }
 

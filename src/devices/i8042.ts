@@ -6,6 +6,7 @@
  * There is no auxiliary port: its commands answer as on an AT, which had none, and kernels see that at once.
  */
 
+import { A20Gate } from "./a20-gate.ts";
 import { type IrqLine, type PortDevice, readAsBytes, writeAsBytes } from "./device.ts";
 import {
   keyboardCommand,
@@ -40,8 +41,8 @@ const CONFIG_DEFAULT = CONFIG_INTERRUPT | CONFIG_SYSTEM | CONFIG_TRANSLATE;
 const OUTPUT_NOT_RESET = 0x01;
 const OUTPUT_A20 = 0x02;
 const OUTPUT_KEYBOARD_FULL = 0x10;
-/** Unconnected lines read high. */
-const OUTPUT_DEFAULT = 0xcf;
+/** Unconnected lines read high; the gate of line 20 is kept where the line is. */
+const OUTPUT_DEFAULT = 0xcd;
 /** Input port: keyboard unlocked (bit 7), no manufacturing jumper (bit 5). */
 const INPUT_PORT = 0xa0;
 /** Test inputs: keyboard and auxiliary clock low. */
@@ -82,6 +83,7 @@ export interface I8042State {
   output: number;
   /** The controller's own answer that waits until the output buffer is read; -1 when none does. */
   answer: number;
+  /** Without the lines that others drive: bit 1 is the gate of address line 20, bit 4 that the output buffer is full. */
   outputPort: number;
   /** The command whose data byte is awaited at port 0x60; -1 when a byte there goes to the keyboard. */
   awaiting: number;
@@ -97,6 +99,8 @@ export interface I8042Options {
   readonly irq: IrqLine;
   /** The guest pulls the processor's reset line. */
   readonly reset: () => void;
+  /** Address line 20; its own by default. */
+  readonly a20?: A20Gate;
   /** Whether a keyboard is plugged in; false by default. */
   readonly hasKeyboard?: boolean;
 }
@@ -110,9 +114,11 @@ export class I8042 implements PortDevice {
   readonly state: I8042State;
   private readonly irq: IrqLine;
   private readonly reset: () => void;
+  readonly a20: A20Gate;
 
   constructor(options: I8042Options) {
     this.irq = options.irq;
+    this.a20 = options.a20 ?? new A20Gate();
     this.reset = options.reset;
     const memory = new Array<number>(MEMORY_BYTES).fill(0);
     memory[0] = CONFIG_DEFAULT;
@@ -126,11 +132,6 @@ export class I8042 implements PortDevice {
       breakNext: false,
       keyboard: options.hasKeyboard === true ? powerOnKeyboard() : null,
     };
-  }
-
-  /** Whether address line 20 is open, as the output port has it. */
-  get a20(): boolean {
-    return (this.state.outputPort & OUTPUT_A20) !== 0;
   }
 
   /**
@@ -234,7 +235,7 @@ export class I8042 implements PortDevice {
         this.sendAnswer(INPUT_PORT);
         return;
       case COMMAND_READ_OUTPUT_PORT:
-        this.sendAnswer(state.outputPort | (state.output >= 0 ? OUTPUT_KEYBOARD_FULL : 0));
+        this.sendAnswer(this.outputPort());
         return;
       case COMMAND_WRITE_OUTPUT_PORT:
       case COMMAND_WRITE_KEYBOARD_BUFFER:
@@ -243,10 +244,10 @@ export class I8042 implements PortDevice {
         state.awaiting = command;
         return;
       case COMMAND_CLOSE_A20:
-        state.outputPort &= ~OUTPUT_A20;
+        this.a20.set(false);
         return;
       case COMMAND_OPEN_A20:
-        state.outputPort |= OUTPUT_A20;
+        this.a20.set(true);
         return;
       case COMMAND_READ_TEST_INPUTS:
         this.sendAnswer(TEST_INPUTS);
@@ -258,8 +259,15 @@ export class I8042 implements PortDevice {
   private writeOutputPort(byte: number): void {
     const isReset = (byte & OUTPUT_NOT_RESET) === 0;
     // Resetting by a level that stays would hold the processor for ever; the line springs back, as after a pulse.
-    this.state.outputPort = (byte | OUTPUT_NOT_RESET) & ~OUTPUT_KEYBOARD_FULL;
+    this.state.outputPort = (byte | OUTPUT_NOT_RESET) & ~(OUTPUT_KEYBOARD_FULL | OUTPUT_A20);
+    this.a20.set((byte & OUTPUT_A20) !== 0);
     if (isReset) this.reset();
+  }
+
+  /** As its lines are now. */
+  private outputPort(): number {
+    const { outputPort, output } = this.state;
+    return outputPort | (this.a20.open ? OUTPUT_A20 : 0) | (output >= 0 ? OUTPUT_KEYBOARD_FULL : 0);
   }
 
   private pulse(command: number): void {

@@ -57,6 +57,17 @@ const CMOS_EXTENDED_MEMORY_KIB = 0x17;
 const CMOS_EXTENDED_MEMORY_KIB_AGAIN = 0x30;
 /** Memory above 16 MiB in units of 64 KiB. */
 const CMOS_HIGH_MEMORY = 0x34;
+/** What SeaBIOS and Bochs' BIOS read: boot devices (first and second by nibble, the third above a flag), how disks' addresses are translated (two bits each). */
+const CMOS_BOOT_THIRD = 0x38;
+const CMOS_DISK_TRANSLATION = 0x39;
+const CMOS_BOOT_ORDER = 0x3d;
+/** Processors beside the first, as SeaBIOS counts them. */
+const CMOS_OTHER_CPUS = 0x5f;
+const NO_FLOPPY_CHECK = 1;
+const BootDevice = { disk: 2, cdrom: 3 } as const;
+const TRANSLATE_LBA = 1;
+/** What 1024 cylinders of 16 heads with 63 sectors hold. */
+const SECTORS_WITHOUT_TRANSLATION = 1024 * 16 * 63;
 const CMOS_BYTES = 128;
 const EQUIPMENT_COPROCESSOR = 0x02;
 const BASE_MEMORY_KIB = 640;
@@ -121,6 +132,10 @@ export interface Mc146818Options {
   readonly clock: DeviceClock;
   /** Physical memory that the CMOS memory tells of. */
   readonly memoryBytes: number;
+  /** Processors that it tells of. Default 1. */
+  readonly cpus?: number;
+  /** Of the four disks of the IDE controller, undefined where there is none. */
+  readonly diskSectors?: readonly (number | undefined)[];
   /** The clock's time at virtual time 0, in seconds since 1970; 2026-01-01T00:00:00 by default. */
   readonly epochSeconds?: number;
   /** State of the chip before a reset of the machine: its battery keeps time and memory. Instead of the epoch. */
@@ -349,12 +364,12 @@ export class Mc146818 implements PortDevice, AlarmedDevice {
   }
 }
 
-function powerOnState({ memoryBytes, epochSeconds }: Mc146818Options): Mc146818State {
+function powerOnState(options: Mc146818Options): Mc146818State {
   return {
     index: 0,
     nmiMasked: false,
-    cmos: powerOnCmos(memoryBytes),
-    baseSeconds: epochSeconds ?? DEFAULT_EPOCH_SECONDS,
+    cmos: powerOnCmos(options),
+    baseSeconds: options.epochSeconds ?? DEFAULT_EPOCH_SECONDS,
     phaseNs: 0,
     weekdayShift: 0,
     stopped: null,
@@ -370,7 +385,7 @@ function afterReset(before: Mc146818State, nowNs: number): Mc146818State {
   return { ...state, index: 0, nmiMasked: false, flags: 0, settledNs: nowNs };
 }
 
-function powerOnCmos(memoryBytes: number): number[] {
+function powerOnCmos({ memoryBytes, cpus = 1, diskSectors = [] }: Mc146818Options): number[] {
   const cmos = new Array<number>(CMOS_BYTES).fill(0);
   const put16 = (index: number, value: number) => {
     const limited = Math.max(0, Math.min(value, 0xffff));
@@ -383,6 +398,12 @@ function powerOnCmos(memoryBytes: number): number[] {
   put16(CMOS_EXTENDED_MEMORY_KIB_AGAIN, memoryKib - 1024);
   put16(CMOS_HIGH_MEMORY, Math.floor((memoryKib - 16 * 1024) / 64));
   cmos[CMOS_EQUIPMENT] = EQUIPMENT_COPROCESSOR;
+  cmos[CMOS_BOOT_THIRD] = NO_FLOPPY_CHECK;
+  cmos[CMOS_BOOT_ORDER] = BootDevice.disk | (BootDevice.cdrom << 4);
+  cmos[CMOS_OTHER_CPUS] = cpus - 1;
+  for (const [n, sectors] of diskSectors.entries())
+    if ((sectors ?? 0) > SECTORS_WITHOUT_TRANSLATION)
+      cmos[CMOS_DISK_TRANSLATION] = (cmos[CMOS_DISK_TRANSLATION] as number) | (TRANSLATE_LBA << (2 * n));
   cmos[REGISTER_A] = A_DEFAULT;
   cmos[REGISTER_B] = B_DEFAULT;
   return cmos;

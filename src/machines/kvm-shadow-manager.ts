@@ -7,6 +7,7 @@ type KvmShadowEvent = MessageOf<
   | "shadow.write"
   | "shadow.load"
   | "shadow.invlpg"
+  | "shadow.remapped"
   | "vm.budget"
   | "host.pressure"
   | "dirty.start"
@@ -28,6 +29,7 @@ export const kvmShadowManagerChart = setup({
     "takeRoots",
     "syncRoots",
     "invalidate",
+    "remap",
     "changeBudget",
     "relieve",
     "startLog",
@@ -67,6 +69,7 @@ export const kvmShadowManagerChart = setup({
         "shadow.write": "writing",
         "shadow.load": [{ guard: "isReload", target: "rooting" }, { target: "releasing" }],
         "shadow.invlpg": "invalidating",
+        "shadow.remapped": "remapping",
         "vm.budget": { target: "shrinking", actions: "changeBudget" },
         "host.pressure": { target: "shrinking", actions: "relieve" },
         "dirty.start": { target: "logging", actions: "startLog" },
@@ -148,6 +151,11 @@ export const kvmShadowManagerChart = setup({
         { guard: "refused", target: "refused", actions: "killGuest" },
         { target: "idle", actions: "confirmInvalidate" },
       ],
+    },
+    /** Other frames lie behind some gfns: all pages go, and the vcpu gets new roots. */
+    remapping: {
+      entry: ["remap", "announce"],
+      always: [{ guard: "refused", target: "refused", actions: "killGuest" }, { target: "idle" }],
     },
     /** Memory is wanted back. */
     shrinking: {

@@ -7,6 +7,8 @@ type MmuEvent = MessageOf<
   | "mmu.unbacked"
   | "mmu.context"
   | "mmu.invlpg"
+  | "mmu.a20"
+  | "mmu.upper"
   | "shadow.resolved"
   | "shadow.emulate"
   | "shadow.written"
@@ -36,11 +38,19 @@ export const mmuChart = setup({
     "flushShadow",
     "invalidateShadow",
     "confirm",
+    "moveA20",
+    "showUpper",
+    "remapShadow",
   ),
   guards: guards("guestForbids", "isBegun", "isFetch", "isProbe", "isDevice", "isRead"),
 }).createMachine({
   id: "mmu",
   initial: "idle",
+  on: {
+    /** The chip set shows other memory. */
+    "mmu.a20": { actions: ["moveA20", "remapShadow"] },
+    "mmu.upper": { actions: ["showUpper", "remapShadow"] },
+  },
   states: {
     idle: {
       on: {

@@ -2,7 +2,7 @@ import { setup } from "xstate";
 import type { MessageOf } from "../bus/messages/index.ts";
 import { actions, guards } from "./names.ts";
 
-type ShadowEvent = MessageOf<"shadow.fault" | "shadow.cr" | "shadow.invlpg">;
+type ShadowEvent = MessageOf<"shadow.fault" | "shadow.cr" | "shadow.invlpg" | "shadow.remapped">;
 
 /** Keeps the shadow tables of one guest, by the policy of its pager. */
 export const shadowManagerChart = setup({
@@ -16,6 +16,7 @@ export const shadowManagerChart = setup({
     "confirmFlush",
     "invalidate",
     "confirmInvalidate",
+    "remap",
   ),
   guards: guards("filled"),
 }).createMachine({
@@ -27,6 +28,7 @@ export const shadowManagerChart = setup({
         "shadow.fault": "filling",
         "shadow.cr": "zapping",
         "shadow.invlpg": { actions: ["invalidate", "confirmInvalidate"] },
+        "shadow.remapped": { actions: "remap" },
       },
     },
     filling: {

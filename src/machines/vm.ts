@@ -17,6 +17,7 @@ type VmEvent = MessageOf<
   | "sched.awake"
   | "sched.removed"
   | "console.output"
+  | "console.log"
 >;
 
 /** It stays paused. */
@@ -31,13 +32,24 @@ const RESETS_WHILE_PAUSED = {
  */
 export const vmChart = setup({
   types: { events: {} as VmEvent },
-  actions: actions("start", "suspend", "restart", "resume", "retire", "countAnswer", "release", "emitOutput"),
+  actions: actions(
+    "start",
+    "suspend",
+    "restart",
+    "resume",
+    "retire",
+    "countAnswer",
+    "release",
+    "emitOutput",
+    "emitLog",
+  ),
   guards: guards("isSuspended", "mayRestart", "isLastAnswer"),
 }).createMachine({
   id: "vm",
   initial: "created",
   on: {
     "console.output": { actions: "emitOutput" },
+    "console.log": { actions: "emitLog" },
   },
   states: {
     created: {

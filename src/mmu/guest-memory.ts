@@ -1,4 +1,4 @@
-import { type Gpa, NO_FRAME, OFFSET_MASK, PAGE_SHIFT, PAGE_SIZE } from "./address.ts";
+import { type Gpa, type Mfn, NO_FRAME, OFFSET_MASK, PAGE_SHIFT, PAGE_SIZE } from "./address.ts";
 import type { MachineMemory } from "./machine-memory.ts";
 import type { P2m } from "./p2m.ts";
 
@@ -66,16 +66,16 @@ export class GuestMemory {
   }
 
   write8(gpa: Gpa, value: number): void {
-    const hpa = this.hpa(gpa);
-    if (this.#isReadOnly(hpa)) return;
+    const hpa = this.#writtenAt(this.hpa(gpa));
+    if (hpa < 0) return;
     this.machine.u8[hpa] = value;
     this.onWrite(hpa, 1);
   }
 
   write16(gpa: Gpa, value: number): void {
     if ((gpa & 1) === 0) {
-      const hpa = this.hpa(gpa);
-      if (this.#isReadOnly(hpa)) return;
+      const hpa = this.#writtenAt(this.hpa(gpa));
+      if (hpa < 0) return;
       this.machine.u16[hpa >>> 1] = value;
       this.onWrite(hpa, 2);
     } else this.writeBytes(gpa, Uint8Array.of(value, value >>> 8));
@@ -83,8 +83,8 @@ export class GuestMemory {
 
   write32(gpa: Gpa, value: number): void {
     if ((gpa & 3) === 0) {
-      const hpa = this.hpa(gpa);
-      if (this.#isReadOnly(hpa)) return;
+      const hpa = this.#writtenAt(this.hpa(gpa));
+      if (hpa < 0) return;
       this.machine.u32[hpa >>> 2] = value;
       this.onWrite(hpa, 4);
     } else this.writeBytes(gpa, Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24));
@@ -107,9 +107,10 @@ export class GuestMemory {
     for (let done = 0; done < bytes.length; ) {
       const hpa = this.hpa((gpa + done) as Gpa);
       const length = Math.min(bytes.length - done, PAGE_SIZE - (hpa & OFFSET_MASK));
-      if (!this.#isReadOnly(hpa)) {
-        this.machine.u8.set(bytes.subarray(done, done + length), hpa);
-        this.onWrite(hpa, length);
+      const at = this.#writtenAt(hpa);
+      if (at >= 0) {
+        this.machine.u8.set(bytes.subarray(done, done + length), at);
+        this.onWrite(at, length);
       }
       done += length;
     }
@@ -120,9 +121,10 @@ export class GuestMemory {
     for (let done = 0; done < sizeBytes; ) {
       const hpa = this.hpa((gpa + done) as Gpa);
       const length = Math.min(sizeBytes - done, PAGE_SIZE - (hpa & OFFSET_MASK));
-      if (!this.#isReadOnly(hpa)) {
-        this.machine.u8.fill(value, hpa, hpa + length);
-        this.onWrite(hpa, length);
+      const at = this.#writtenAt(hpa);
+      if (at >= 0) {
+        this.machine.u8.fill(value, at, at + length);
+        this.onWrite(at, length);
       }
       done += length;
     }
@@ -130,13 +132,16 @@ export class GuestMemory {
 
   /** Makes the pages that hold these bytes ROM from now on, or RAM again. */
   setReadOnly(gpa: Gpa, sizeBytes: number, readOnly: boolean): void {
-    for (let at = Math.floor(gpa / PAGE_SIZE) * PAGE_SIZE; at < gpa + sizeBytes; at += PAGE_SIZE)
-      this.machine.readOnly[Math.floor(this.hpa(at as Gpa) / PAGE_SIZE)] = readOnly ? 1 : 0;
+    for (let at = Math.floor(gpa / PAGE_SIZE) * PAGE_SIZE; at < gpa + sizeBytes; at += PAGE_SIZE) {
+      const mfn = Math.floor(this.hpa(at as Gpa) / PAGE_SIZE) as Mfn;
+      if (readOnly) this.machine.protectFrame(mfn);
+      else this.machine.openFrame(mfn);
+    }
   }
 
   /** Gives every frame back. */
   dispose(): void {
-    for (const mfn of this.p2m.table) if (mfn !== NO_FRAME) this.machine.readOnly[mfn] = 0;
+    for (const mfn of this.p2m.frames()) this.machine.openFrame(mfn);
     this.p2m.dispose();
   }
 
@@ -155,8 +160,9 @@ export class GuestMemory {
     if (this.p2m.lookup(Math.floor(gpa / PAGE_SIZE)) !== NO_FRAME) this.write32(gpa as Gpa, value);
   }
 
-  #isReadOnly(hpa: number): boolean {
-    return this.machine.readOnly[Math.floor(hpa / PAGE_SIZE)] !== 0;
+  /** Where a write to that place lands; -1 when it is lost. */
+  #writtenAt(hpa: number): number {
+    return this.machine.readOnly[Math.floor(hpa / PAGE_SIZE)] === 0 ? hpa : this.machine.writtenAt(hpa);
   }
 
   #demandBacked(gpa: number, sizeBytes: number): void {

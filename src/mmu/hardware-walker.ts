@@ -45,6 +45,7 @@ export class HardwareWalker {
   readonly #words: Int32Array;
   readonly #frames: number;
   /** By machine frame: 1 where there is ROM. */
+  readonly machine: MachineMemory;
   readonly readOnly: Uint8Array;
   /** The CPU's register file: the guest's EFER and latched PDPTEs. */
   readonly #registers: Int32Array;
@@ -105,6 +106,7 @@ export class HardwareWalker {
     this.#pse36 = (features & PagingFeature.pse36) !== 0;
     this.#words = memory.i32;
     this.#frames = memory.frames;
+    this.machine = memory;
     this.readOnly = memory.readOnly;
     this.#registers = new Int32Array(memory.memory.buffer, 0, L.STATE_SIZE >> 2);
     this.#guestPdptes = new Int32Array(memory.memory.buffer, L.PDPTE, 8);
@@ -431,9 +433,10 @@ export class HardwareWalker {
   }
 
   #update(index: number, value: number): void {
-    if (this.readOnly[index >>> 10] !== 0) return;
-    this.#words[index] = value;
-    this.onWrite((index << 2) >>> 0, 4);
+    const hpa = this.readOnly[index >>> 10] === 0 ? (index << 2) >>> 0 : this.machine.writtenAt(index * 4);
+    if (hpa < 0) return;
+    this.#words[hpa >>> 2] = value;
+    this.onWrite(hpa, 4);
   }
 }
 

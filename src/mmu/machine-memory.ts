@@ -1,5 +1,5 @@
 import { PHYS_BASE } from "../cpu/layout.ts";
-import { type Hpa, type Mfn, PAGE_SHIFT, PAGE_SIZE } from "./address.ts";
+import { type Hpa, type Mfn, OFFSET_MASK, PAGE_SHIFT, PAGE_SIZE } from "./address.ts";
 
 const WASM_PAGE = 0x10000;
 /** A WebAssembly.Memory with 32-bit addresses ends at 4 GiB, and the engine's own area lies below physical memory. */
@@ -31,8 +31,10 @@ export class MachineMemory {
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
   readonly i32: Int32Array;
-  /** By frame: 1 where there is ROM. Nothing that is written there by the processor, a device or a walker changes it. */
+  /** By frame: 1 where there is ROM. Nothing that is written there by the processor, a device or a walker changes it; see `writtenAt`. */
   readonly readOnly: Uint8Array;
+  /** The frame that gets what is written to a read-only one, where there is one. */
+  readonly #behind = new Map<number, Mfn>();
 
   /** Throws RangeError when the number of frames is not an integer from 1 to MAX_MACHINE_FRAMES. */
   constructor(frames: number) {
@@ -79,6 +81,25 @@ export class MachineMemory {
   /** Index of a frame's first word in `u32`. */
   wordIndex(mfn: Mfn): number {
     return this.#frameBytes(mfn) >>> 2;
+  }
+
+  /** Where a write to a read-only frame lands: at the same place of the frame behind it; -1 when it is lost. */
+  writtenAt(hpa: number): number {
+    const behind = this.#behind.get(Math.floor(hpa / PAGE_SIZE));
+    return behind === undefined ? -1 : behind * PAGE_SIZE + (hpa & OFFSET_MASK);
+  }
+
+  /** Makes a frame read-only, what is written there going to another one or nowhere. */
+  protectFrame(mfn: Mfn, behind?: Mfn): void {
+    this.readOnly[mfn] = 1;
+    if (behind === undefined) this.#behind.delete(mfn);
+    else this.#behind.set(mfn, behind);
+  }
+
+  /** Makes a frame RAM again. */
+  openFrame(mfn: Mfn): void {
+    this.readOnly[mfn] = 0;
+    this.#behind.delete(mfn);
   }
 
   clearFrame(mfn: Mfn): void {

@@ -10,11 +10,16 @@ const LAST_GFN = 0xfffff;
 const LARGE_SHIFTS = [21, 22] as const;
 export type LargeShift = (typeof LARGE_SHIFTS)[number];
 const framesOf = (shift: LargeShift): number => 2 ** (shift - PAGE_SHIFT);
+/** Bit 20 of an address, in a frame number. */
+const A20 = 0x100;
+/** Frames of two megabytes, of which address line 20 chooses one. */
+const A20_PAIR = 2 * A20;
 
 /**
  * A guest's map gfn → mfn. `table[gfn]` is the machine frame that backs a guest frame, or NO_FRAME; gfns from `table.length` on
  * are not backed. It stays the same array but for `addRegion`. RAM's frames lie in one run of the machine's memory whose start is not 0 and is aligned to 4 MiB: taking a gfn
- * for an mfn shows at once, and large host pages are possible.
+ * for an mfn shows at once, and large host pages are possible. While address line 20 is held low (`closeA20`), each odd megabyte is the even one below
+ * it: only then do two gfns have one frame.
  */
 export class P2m {
   #table: Int32Array;
@@ -26,6 +31,10 @@ export class P2m {
   readonly #allocator: FrameAllocator;
   /** By piece of 2 MiB, and of 4 MiB: first mfn, if it is backed in full, contiguous and aligned; else NO_FRAME. */
   readonly #large: Readonly<Record<LargeShift, Int32Array>>;
+  /** Frames of the guest's that no gfn shows at present, maybe. */
+  readonly #hidden: Mfn[] = [];
+  /** The table as it is with address line 20 open, while that is held low. */
+  #open: Int32Array | undefined;
   #disposed = false;
 
   /** Takes `sizeBytes` (a multiple of 4096) of machine memory, less the legacy hole. Throws OutOfFrames, RangeError. */
@@ -37,7 +46,8 @@ export class P2m {
     this.owner = owner;
     this.sizeBytes = sizeBytes;
     this.base = allocator.allocateContiguous(frames, framesOf(22), owner);
-    this.#table = new Int32Array(frames);
+    // Whole pairs of megabytes, so that an odd one has its place when it is the even one below it.
+    this.#table = new Int32Array(Math.ceil(frames / A20_PAIR) * A20_PAIR).fill(NO_FRAME);
     const holeStart = Math.min(frames, LEGACY_HOLE_START / PAGE_SIZE);
     const holeEnd = Math.min(frames, LEGACY_HOLE_END / PAGE_SIZE);
     for (let gfn = 0; gfn < frames; gfn++) this.table[gfn] = this.base + gfn;
@@ -86,14 +96,60 @@ export class P2m {
     for (let i = 0; i < frames; i++) this.table[firstGfn + i] = mfn + i;
   }
 
+  /** A frame of the guest's for `replace`. Throws OutOfFrames. */
+  addHidden(): Mfn {
+    const mfn = this.#allocator.allocate(this.owner);
+    this.#hidden.push(mfn);
+    return mfn;
+  }
+
+  /** Shows another frame of the guest's at a gfn outside RAM. */
+  replace(gfn: Gfn, mfn: Mfn): void {
+    const old = this.lookup(gfn);
+    if (old === mfn) return;
+    this.#hidden.splice(this.#hidden.indexOf(mfn), 1, old as Mfn);
+    if (this.#open !== undefined) this.#open[gfn] = mfn;
+    this.table[gfn] = mfn;
+    if (this.#open !== undefined && (gfn & A20) === 0) this.table[gfn | A20] = mfn;
+  }
+
+  get a20Closed(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /** The gfn that the processor reaches: without bit 20 of the address while that line is held low. */
+  a20Masked(gfn: number): number {
+    return this.#open === undefined ? gfn : gfn & ~A20;
+  }
+
+  /** Address line 20 is held low: every odd megabyte is the even one below it. */
+  closeA20(): void {
+    if (this.#open !== undefined) return;
+    this.#open = this.table.slice();
+    for (let gfn = A20; gfn < this.table.length; gfn += A20_PAIR) this.table.copyWithin(gfn, gfn - A20, gfn);
+    for (const pieces of Object.values(this.#large)) pieces.fill(NO_FRAME);
+  }
+
+  openA20(): void {
+    if (this.#open === undefined) return;
+    this.table.set(this.#open);
+    this.#open = undefined;
+    this.#findLarge(0, this.table.length);
+  }
+
+  /** Every frame of the guest's, shown or not. */
+  *frames(): Iterable<Mfn> {
+    for (const mfn of this.#open ?? this.table) if (mfn !== NO_FRAME) yield mfn as Mfn;
+    yield* this.#hidden;
+  }
+
   /** Gives every frame back. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (let gfn = 0; gfn < this.table.length; gfn++) {
-      const mfn = this.table[gfn] as number;
-      if (mfn !== NO_FRAME) this.#allocator.free(mfn as Mfn, this.owner);
-    }
+    for (const mfn of this.frames()) this.#allocator.free(mfn, this.owner);
+    this.#hidden.length = 0;
+    this.#open = undefined;
     this.table.fill(NO_FRAME);
     for (const pieces of Object.values(this.#large)) pieces.fill(NO_FRAME);
   }

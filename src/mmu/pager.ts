@@ -133,6 +133,8 @@ export interface Pager {
   /** The guest has loaded CR3 or changed paging bits of CR0/CR4 (its registers already hold the new values). Returns the number of shadow entries dropped. */
   contextChanged(change: TranslationChange): number;
   invalidatePage(gva: Gva): void;
+  /** The p2m shows other frames than before (ROM or RAM, address line 20): nothing that leads to the old ones may stay. Throws PagerError. */
+  remapped(): void;
   /** Checks every invariant against the guest's tables and the p2m. */
   audit(): AuditViolation[];
   /** Machine frames held for tables. */

@@ -12,6 +12,7 @@ import type { Processor } from "../cpu/processor.ts";
 import type { CpuState } from "../cpu/state.ts";
 import { apicBaseAtReset } from "../devices/local-apic.ts";
 import { TimerWheel } from "../devices/timer-wheel.ts";
+import { acpiFiles } from "../guest/firmware/loader-files.ts";
 import { FIRMWARE_BASE, firmwareRom } from "../guest/firmware/rom.ts";
 import type { RomImage } from "../guest/rom.ts";
 import { type ChartSystem, createChartSystem } from "../machines/bind.ts";
@@ -23,6 +24,7 @@ import { LEGACY_HOLE_END, P2m } from "../mmu/p2m.ts";
 import { PAGER_NAMES, PagerError } from "../mmu/pager.ts";
 import { FactLog } from "../mmu/shadow/kvm/listener.ts";
 import type { KvmPager } from "../mmu/shadow/kvm/pager.ts";
+import { UpperMemory } from "../mmu/upper-memory.ts";
 import { RunQueue } from "../switch/run-queue.ts";
 import { Vcpu } from "../switch/vcpu.ts";
 import { DEFAULT_QUANTUM, MOST_CPUS, VcpuSet } from "../switch/vcpu-set.ts";
@@ -33,7 +35,7 @@ import type { MachineOptions, RunAsyncOptions, RunOptions, RunResult, VmOptions 
 import { buildPlant, clearForReset, dismantle, type KeptDevices } from "./plant.ts";
 import { type RunGoal, RunLoop } from "./run-loop.ts";
 import { Vm, type VmParts } from "./vm.ts";
-import { makeVmPager } from "./vm-pager.ts";
+import { hasVirtio, makeVmPager } from "./vm-pager.ts";
 
 const DEFAULT_MACHINE_MIB = 256;
 const DEFAULT_GUEST_MIB = 128;
@@ -135,11 +137,13 @@ export class Machine {
     memory.onWrite = (hpa, sizeBytes) => this.processor.memoryWritten(hpa, sizeBytes);
     try {
       const roms = [...(options.roms ?? [])];
-      if (options.apic === true && !coversFirmware(roms)) roms.push(firmwareRom(cpus));
+      if (options.apic === true && !coversFirmware(roms))
+        roms.push(firmwareRom({ cpus, keyboard: options.keyboard === true }));
       this.#addRegions(memory, { ...options, roms });
       if (this.#framesReused)
         for (const mfn of p2m.table) if (mfn !== NO_FRAME) this.memory.clearFrame(mfn as Mfn);
-      return this.#stageVm({ options, roms, set, wheel, memory });
+      const upper = hasPci(options) ? new UpperMemory(memory) : undefined;
+      return this.#stageVm({ options, roms, set, wheel, memory, upper });
     } catch (error) {
       memory.dispose();
       this.#framesReused = true;
@@ -203,6 +207,7 @@ export class Machine {
         retired: (end) => vm.markRetired(end),
         release: () => this.#release(vm),
         output: (byte) => vm.output.put(byte),
+        log: (byte) => vm.firmwareLog.put(byte),
       });
       this.#vcpus.push(...vcpus);
       this.#vms.set(vcpu.name, vm);
@@ -217,7 +222,9 @@ export class Machine {
 
   /** The guest in memory and in the registers, a pager, and every actor but the supervisor. `kept`: what a reset has left of the devices. */
   #fitOut(made: Made, kept: KeptDevices = {}): Pick<VmParts, "pager" | "devices"> {
-    const { options, roms, set, wheel, memory } = made;
+    const { options, roms, set, wheel, memory, upper } = made;
+    memory.p2m.openA20();
+    upper?.reset();
     placeRoms(memory, roms);
     for (const vcpu of set.vcpus) {
       this.#powerOn(vcpu, (state) => {
@@ -237,6 +244,7 @@ export class Machine {
         set,
         wheel,
         memory,
+        upper,
         paging,
         pager,
         facts,
@@ -248,6 +256,11 @@ export class Machine {
         consolePorts: options.consolePorts ?? [],
         vga: options.vga ?? false,
         apic: options.apic ?? false,
+        firmwareFiles: {
+          ...(options.apic === true &&
+            acpiFiles({ cpus: set.vcpus.length, keyboard: options.keyboard === true })),
+          ...options.firmwareFiles,
+        },
         kept,
       });
       for (const vcpu of set.vcpus)
@@ -390,6 +403,9 @@ function placeRoms(memory: GuestMemory, roms: readonly RomImage[]): void {
   }
 }
 
+const hasPci = (options: VmOptions): boolean =>
+  options.pci ?? (options.disks?.some((disk) => disk !== undefined) === true || hasVirtio(options));
+
 /** What a vm is made of, at power-on and after each reset. */
 interface Made {
   readonly options: VmOptions;
@@ -398,6 +414,8 @@ interface Made {
   readonly set: VcpuSet;
   readonly wheel: TimerWheel;
   readonly memory: GuestMemory;
+  /** Where there is a PCI bus. */
+  readonly upper: UpperMemory | undefined;
 }
 
 function wholeCpus({ cpus = 1, apic = false }: VmOptions): number {

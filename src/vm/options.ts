@@ -2,6 +2,7 @@ import type { VirtioDisk } from "../actors/virtio.ts";
 import type { Processor } from "../cpu/processor.ts";
 import type { CpuState } from "../cpu/state.ts";
 import type { CpuModel } from "../cpu/system/cpu-models.ts";
+import type { FirmwareFiles } from "../devices/fw-cfg.ts";
 import type { Disk } from "../disk/disk.ts";
 import type { RomImage } from "../guest/rom.ts";
 import type { GuestMemory } from "../mmu/guest-memory.ts";
@@ -51,7 +52,11 @@ export interface VmOptions {
   readonly rtcEpochSeconds?: number;
   /** ROM images, which the guest reads and cannot change. */
   readonly roms?: readonly RomImage[];
-  /** IDE disks: primary master and slave, secondary master and slave. With any of them there is a PCI bus with the controller. */
+  /** Files that firmware finds in fw_cfg, beside those that the machine itself gives it (map of memory, ACPI tables). */
+  readonly firmwareFiles?: FirmwareFiles;
+  /** A PCI bus with its chip set, which can show RAM in place of ROM from C0000 to FFFFF. Default: when there is something on it. Needed for disks and virtio. */
+  readonly pci?: boolean;
+  /** IDE disks: primary master and slave, secondary master and slave. With any of them the controller is on the PCI bus. */
   readonly disks?: readonly (Disk | undefined)[];
   /** Disks on virtio, on the PCI bus: /dev/vda and so on. */
   readonly virtioDisks?: readonly VirtioDisk[];

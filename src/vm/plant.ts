@@ -22,6 +22,7 @@ import { addUart } from "../actors/uart.ts";
 import { addVirtio, VIRTIO_SLOT, type VirtioDisk, type VirtioModels } from "../actors/virtio.ts";
 import { addVirtualClock } from "../actors/virtual-clock.ts";
 import { IO_APIC_BASE, IO_APIC_ID } from "../devices/apic-addresses.ts";
+import type { FirmwareFiles } from "../devices/fw-cfg.ts";
 import type { I8042 } from "../devices/i8042.ts";
 import type { I8254 } from "../devices/i8254.ts";
 import type { IdeChannel } from "../devices/ide/channel.ts";
@@ -37,16 +38,21 @@ import {
   ideFunction,
   isaBridge,
   PCI_LINES,
+  POWER_MANAGEMENT,
+  powerManagementFunction,
 } from "../devices/pci/chipset.ts";
 import type { PciFunction } from "../devices/pci/function.ts";
 import type { PicPair } from "../devices/pic-pair.ts";
 import type { Port61 } from "../devices/port61.ts";
+import type { Port92 } from "../devices/port92.ts";
 import type { TimerWheel } from "../devices/timer-wheel.ts";
 import type { Uart16550 } from "../devices/uart16550.ts";
 import type { Disk } from "../disk/disk.ts";
+import { OFFSET_MASK, PAGE_SIZE } from "../mmu/address.ts";
 import type { GuestMemory } from "../mmu/guest-memory.ts";
 import type { GuestPaging, Pager } from "../mmu/pager.ts";
 import type { FactLog } from "../mmu/shadow/kvm/listener.ts";
+import type { UpperMemory } from "../mmu/upper-memory.ts";
 import { GuestWalker } from "../mmu/walker.ts";
 import type { Vcpu } from "../switch/vcpu.ts";
 import type { VcpuSet } from "../switch/vcpu-set.ts";
@@ -67,6 +73,7 @@ export interface DeviceModels extends PortsModels {
   readonly rtc: Mc146818;
   readonly uart: Uart16550;
   readonly kbd: I8042;
+  readonly port92: Port92;
   /** The channels of the disk controller that have disks. */
   readonly ide: readonly IdeChannel[];
   readonly virtio?: VirtioModels;
@@ -77,6 +84,10 @@ export interface PlantParts {
   readonly set: VcpuSet;
   readonly wheel: TimerWheel;
   readonly memory: GuestMemory;
+  /** There is a PCI bus, and what its host bridge shows of C0000 to FFFFF. */
+  readonly upper: UpperMemory | undefined;
+  /** In fw_cfg. */
+  readonly firmwareFiles: FirmwareFiles;
   /** Of the vcpu whose turn it is. */
   readonly paging: GuestPaging;
   readonly pager: Pager;
@@ -138,10 +149,12 @@ export function buildPlant(parts: PlantParts): Plant {
     walker: new GuestWalker(memory),
     paging,
     memory,
+    upper: parts.upper,
     deviceAt: (gpa) => {
+      const at = memory.p2m.a20Masked(Math.floor(gpa / PAGE_SIZE)) * PAGE_SIZE + (gpa & OFFSET_MASK);
       // Every processor finds its own local APIC, where it has put it.
       const { number } = active();
-      return apics?.apics[number]?.isAt(gpa) === true ? apicAddress(addresses, number) : mmio.actorAt(gpa);
+      return apics?.apics[number]?.isAt(at) === true ? apicAddress(addresses, number) : mmio.actorAt(at);
     },
     contextActor: kvm ? addresses.roots : addresses.shadow,
     emulatesStores: kvm,
@@ -155,11 +168,13 @@ export function buildPlant(parts: PlantParts): Plant {
   const rtc = addRtc(stage, {
     ...wiring,
     memoryBytes: memory.sizeBytes,
+    cpus: vcpus.length,
+    diskSectors: parts.disks.map((disk) => disk?.sectors),
     ...(parts.rtcEpochSeconds !== undefined && { epochSeconds: parts.rtcEpochSeconds }),
     ...(parts.kept.rtc !== undefined && { kept: parts.kept.rtc }),
   });
   const uart = addUart(stage, wiring);
-  const kbd = addKeyboardController(stage, { ...wiring, hasKeyboard: parts.keyboard });
+  const { kbd, port92 } = addKeyboardController(stage, { ...wiring, hasKeyboard: parts.keyboard });
   const channels = IDE_CHANNELS.flatMap((_, index) => {
     const disks = parts.disks.slice(2 * index, 2 * index + 2);
     return disks.some((disk) => disk !== undefined) ? [addIde(stage, { ...wiring, index, disks })] : [];
@@ -171,7 +186,8 @@ export function buildPlant(parts: PlantParts): Plant {
     consolePorts: parts.consolePorts,
     vga: parts.vga,
     cpus: vcpus.length,
-    functions: pciFunctions(channels.length > 0, virtio),
+    files: parts.firmwareFiles,
+    functions: parts.upper === undefined ? new Map() : pciFunctions(channels.length > 0, virtio),
   });
   const routes = new IoRoutes(
     new Map([
@@ -179,7 +195,7 @@ export function buildPlant(parts: PlantParts): Plant {
       [addresses.timer, [pit, port61]],
       [addresses.rtc, [rtc]],
       [addresses.uart, [uart]],
-      [addresses.kbd, [kbd]],
+      [addresses.kbd, [kbd, port92]],
       ...channels.map((channel): [string, IdeChannel[]] => [
         channel.name === IDE_CHANNELS[0].name ? addresses.ide0 : addresses.ide1,
         [channel],
@@ -199,6 +215,7 @@ export function buildPlant(parts: PlantParts): Plant {
       rtc,
       uart,
       kbd,
+      port92,
       ide: channels,
       ...(virtio && { virtio }),
       ...ports,
@@ -209,14 +226,13 @@ export function buildPlant(parts: PlantParts): Plant {
   };
 }
 
-/** Without disks and virtio there is no PCI bus. */
 function pciFunctions(hasDisks: boolean, virtio: VirtioModels | undefined): ReadonlyMap<number, PciFunction> {
-  if (!hasDisks && virtio === undefined) return new Map();
   const functions = new Map<number, PciFunction>([
     [HOST_BRIDGE, hostBridge()],
     [ISA_BRIDGE, isaBridge()],
   ]);
   if (hasDisks) functions.set(IDE_FUNCTION, ideFunction());
+  functions.set(POWER_MANAGEMENT, powerManagementFunction());
   for (const [n, pci] of (virtio?.functions ?? []).entries()) functions.set((VIRTIO_SLOT + n) << 3, pci);
   return functions;
 }

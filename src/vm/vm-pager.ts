@@ -67,7 +67,7 @@ export function makeVmPager(parts: VmPagerParts): VmPager {
 }
 
 /** There are bus masters, which write memory without the guest's stores. */
-const hasVirtio = ({ virtioDisks = [], virtioConsole = false }: VmOptions): boolean =>
+export const hasVirtio = ({ virtioDisks = [], virtioConsole = false }: VmOptions): boolean =>
   virtioDisks.length > 0 || virtioConsole;
 
 /** Loading a vcpu flushes everything, so what is not on the CPU has no cached translations. */

@@ -22,6 +22,8 @@ export interface VmEvents {
   console: (bytes: Uint8Array) => void;
   /** It has been reset, and begins anew. `count`: which restart it is. */
   restarted: (by: string, count: number) => void;
+  /** The same of the log that firmware keeps at port 0x402. */
+  firmware: (bytes: Uint8Array) => void;
   ended: (status: VmEnd, reason: string) => void;
 }
 
@@ -75,6 +77,8 @@ export class Vm extends EventEmitter<VmEvents> {
   readonly vcpu: Vcpu;
   /** @internal */
   readonly output: ConsoleOutputBuffer;
+  /** What firmware has logged at port 0x402. */
+  readonly firmwareLog: ConsoleOutputBuffer;
   #pager: Pager;
   #devices: DeviceModels;
   /** It holds frames. */
@@ -97,6 +101,7 @@ export class Vm extends EventEmitter<VmEvents> {
     this.#devices = parts.devices;
     this.#pager = parts.pager;
     this.output = new ConsoleOutputBuffer((bytes) => this.emit("console", bytes));
+    this.firmwareLog = new ConsoleOutputBuffer((bytes) => this.emit("firmware", bytes));
     const self = this;
     this.console = {
       write: (input) => this.#type(input),

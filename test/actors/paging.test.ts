@@ -100,6 +100,7 @@ describe("the ShadowManager actor", () => {
       framesHeld: 0,
       fill,
       contextChanged: () => 17,
+      remapped: () => {},
       invalidatePage: () => {},
       audit: () => [],
       dispose: () => {},
@@ -179,6 +180,7 @@ describe("the Vm actor", () => {
       retired: (end) => told.push(end),
       release: () => told.push("released"),
       output: (byte) => told.push(byte),
+      log: (byte) => told.push(byte),
     });
     bus.stub(SWITCHER);
     const post = (message: Parameters<typeof bus.post>[2]) => {

@@ -95,17 +95,17 @@ describe("the controller, without a keyboard", () => {
   });
 
   test("A20 follows the output port and its two commands, and begins open", () => {
-    expect(kbc.a20).toBe(true);
+    expect(kbc.a20.open).toBe(true);
     command(0xd1, 0xdd);
-    expect(kbc.a20).toBe(false);
+    expect(kbc.a20.open).toBe(false);
     command(0xd0);
     expect(drain()).toEqual([0xcd]);
     command(0xd1, 0xdf);
-    expect(kbc.a20).toBe(true);
+    expect(kbc.a20.open).toBe(true);
     command(0xdd);
-    expect(kbc.a20).toBe(false);
+    expect(kbc.a20.open).toBe(false);
     command(0xdf);
-    expect(kbc.a20).toBe(true);
+    expect(kbc.a20.open).toBe(true);
     expect(resets).toBe(0);
   });
 

@@ -25,12 +25,15 @@ const functionsOf = (options: Partial<VmOptions>) =>
 
 describe("the PCI bus", () => {
   const bridges = ["0.0 host bridge", "1.0 ISA bridge"];
+  const pm = "1.3 power management";
 
-  test("is there for disks and a virtio console, and only for them", () => {
+  test("is there for disks and a virtio console, or when it is asked for", () => {
     expect(functionsOf({})).toEqual([]);
-    expect(functionsOf({ disks: [undefined, disk()] })).toEqual([...bridges, "1.1 IDE"]);
+    expect(functionsOf({ pci: true })).toEqual([...bridges, pm]);
+    expect(functionsOf({ disks: [undefined, disk()] })).toEqual([...bridges, "1.1 IDE", pm]);
     expect(functionsOf({ virtioDisks: [{ disk: disk() }, { disk: disk() }], virtioConsole: true })).toEqual([
       ...bridges,
+      pm,
       "3.0 virtio-blk",
       "4.0 virtio-blk",
       "5.0 virtio-console",
@@ -38,6 +41,7 @@ describe("the PCI bus", () => {
     expect(functionsOf({ disks: [disk()], virtioConsole: true })).toEqual([
       ...bridges,
       "1.1 IDE",
+      pm,
       "3.0 virtio-console",
     ]);
   });

@@ -10,4 +10,10 @@ export interface ConsoleOutput {
   readonly byte: number;
 }
 
-export type ConsoleMessage = ConsoleInput | ConsoleOutput;
+/** Ports → Vm: a byte of the log that firmware keeps at port 0x402. */
+export interface ConsoleLog {
+  readonly type: "console.log";
+  readonly byte: number;
+}
+
+export type ConsoleMessage = ConsoleInput | ConsoleOutput | ConsoleLog;

@@ -1,6 +1,7 @@
 import type { Access } from "../../cpu/exit.ts";
 import type { Gpa, Gva } from "../../mmu/address.ts";
 import type { TranslationChange } from "../../mmu/pager.ts";
+import type { UpperMemoryAccess } from "../../mmu/upper-memory.ts";
 
 /** Switcher → Mmu: the hardware's walk refused an access; find out whose fault it is. Answered by `mmu.resolved` or `trap.inject`. */
 export interface MmuFault {
@@ -48,6 +49,19 @@ export interface MmuInvlpg {
   readonly gva: Gva;
 }
 
+/** Device → Mmu: address line 20 has been opened, or is held low. Nobody answers: it is done before the guest goes on. */
+export interface MmuA20 {
+  readonly type: "mmu.a20";
+  readonly open: boolean;
+}
+
+/** Ports → Mmu: the host bridge shows other memory in a part of C0000 to FFFFF. Nobody answers: it is done before the guest goes on. */
+export interface MmuUpper extends UpperMemoryAccess {
+  readonly type: "mmu.upper";
+  readonly gpa: Gpa;
+  readonly sizeBytes: number;
+}
+
 /** Mmu → Switcher: shadow and TLB follow the change. */
 export interface MmuUpdated {
   readonly type: "mmu.updated";
@@ -61,4 +75,6 @@ export type MmuMessage =
   | MmuEmulated
   | MmuContext
   | MmuInvlpg
+  | MmuA20
+  | MmuUpper
   | MmuUpdated;

@@ -42,6 +42,11 @@ export interface ShadowEmulate {
   readonly why: "tableWrite" | "mmio";
 }
 
+/** Mmu → ShadowManager: other frames lie behind some gfns; nothing that leads to the old ones may stay. Nobody answers: it is done before the guest goes on. */
+export interface ShadowRemapped {
+  readonly type: "shadow.remapped";
+}
+
 /** Mmu → ShadowManager: the guest stores into one of its tables. The ShadowManager writes the memory and brings the shadow up to date. Answered by `shadow.written`. */
 export interface ShadowWrite {
   readonly type: "shadow.write";
@@ -113,6 +118,7 @@ export interface ShadowAudited {
 }
 
 export type ShadowRequest =
+  | ShadowRemapped
   | ShadowFault
   | ShadowResolved
   | ShadowEmulate

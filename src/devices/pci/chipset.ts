@@ -1,15 +1,15 @@
+import { PM1_EVENT_PORT } from "../acpi-pm.ts";
+import { PAM, PAM_REGISTERS } from "./attribute-map.ts";
 import { PciFunction, PciRegister } from "./function.ts";
 
-/** The functions of an 82440FX chip set with a PIIX3, as far as software looks at them. Numbers are device << 3 | function. */
+/** The functions of an 82440FX chip set with a PIIX3, and the power management of a PIIX4, as far as software looks at them. Numbers are device << 3 | function. */
 
 const INTEL = 0x8086;
-/** Programmable attribute map of the host bridge: what of 0xc0000 to 0xfffff is read from and written to RAM. */
-export const PAM = 0x59;
-export const PAM_REGISTERS = 7;
+/** The subsystem of QEMU's machines: firmware that knows it reads its configuration from fw_cfg, which it finds here as there. */
+const QEMU_SUBSYSTEM = 0x11001af4;
 /** PIRQ routing of the ISA bridge: 0x60 to 0x63. */
 const PIRQ_ROUTING = 0x60;
 const IO_ENABLED = 1;
-const PIRQ_OFF = 0x80;
 
 /** 0:0.0. */
 export function hostBridge(): PciFunction {
@@ -22,11 +22,12 @@ export function hostBridge(): PciFunction {
   });
   return bridge
     .put(PciRegister.command, 2, 6)
-    .allow(PAM, PAM_REGISTERS, 0xffffffff)
-    .allow(PAM + 4, 3, 0xffffff);
+    .put(PciRegister.subsystem, 4, QEMU_SUBSYSTEM)
+    .allow(PAM, 4, 0x333333f0)
+    .allow(PAM + 4, PAM_REGISTERS - 4, 0x333333);
 }
 
-/** 0:1.0. */
+/** 0:1.0, its interrupts routed as firmware does it. */
 export function isaBridge(): PciFunction {
   const bridge = new PciFunction({
     name: "ISA bridge",
@@ -36,7 +37,8 @@ export function isaBridge(): PciFunction {
     multifunction: true,
   });
   bridge.put(PciRegister.command, 2, 7);
-  for (let n = 0; n < 4; n++) bridge.put(PIRQ_ROUTING + n, 1, PIRQ_OFF).allow(PIRQ_ROUTING + n, 1, 0x8f);
+  for (const [n, line] of PIRQ_LINES.entries())
+    bridge.put(PIRQ_ROUTING + n, 1, line).allow(PIRQ_ROUTING + n, 1, 0x8f);
   return bridge;
 }
 
@@ -48,12 +50,37 @@ export function ideFunction(): PciFunction {
   return ide.put(0x40, 4, 0x80008000).allow(0x40, 4, 0xffffffff);
 }
 
+/** Registers of a PIIX4's power management function (Intel 82371AB datasheet, 7.1). */
+const PM_BASE = 0x40;
+const DEVICE_ACTIVITY_B = 0x58;
+const PM_MISCELLANEOUS = 0x80;
+/** SMIs at writes of port 0xB2: set says that firmware has dealt with system management mode, which there is none of. */
+const APM_ENABLED = 1 << 25;
+
+/** 0:1.3: where the registers of AcpiPm are. They do not move. */
+export function powerManagementFunction(): PciFunction {
+  const pm = new PciFunction({
+    name: "power management",
+    vendor: INTEL,
+    device: 0x7113,
+    revision: 3,
+    classCode: [6, 0x80, 0],
+  });
+  return pm
+    .put(PM_BASE, 4, PM1_EVENT_PORT | IO_ENABLED)
+    .put(DEVICE_ACTIVITY_B, 4, APM_ENABLED)
+    .put(PM_MISCELLANEOUS, 1, 1);
+}
+
 export const HOST_BRIDGE = 0;
 export const ISA_BRIDGE = (1 << 3) | 0;
 export const IDE_FUNCTION = (1 << 3) | 1;
+export const POWER_MANAGEMENT = (1 << 3) | 3;
 
 /** Devices on the bus, by slot. */
 export const PCI_SLOTS = 32;
-/** Interrupt lines that pin A of a slot leads to, even and odd ones. Level-triggered. */
-export const PCI_LINES = [10, 11] as const;
-export const lineOfSlot = (slot: number): number => PCI_LINES[slot & 1] as number;
+/** The lines that the ISA bridge leads its four inputs to. The wires of the board are these, whatever software makes of the routing registers. Level-triggered. */
+const PIRQ_LINES = [10, 10, 11, 11] as const;
+export const PCI_LINES = [...new Set<number>(PIRQ_LINES)];
+/** Pins of neighbouring slots are wired to the bridge's inputs in turn. */
+export const lineOfSlot = (slot: number): number => PIRQ_LINES[(slot + 3) & 3] as number;

@@ -8,8 +8,17 @@ import { checksum, TableWriter } from "./tables.ts";
 
 const OEM = "UMBRA";
 const SCI_LINE = 9;
-const HEADER_BYTES = 36;
+export const HEADER_BYTES = 36;
+/** Where the FADT holds the address of the FACS; that of the DSDT follows. */
+export const FACS_POINTER = HEADER_BYTES;
 const CHECKSUM_AT = 9;
+
+/** What the tables tell of. */
+export interface FirmwareMachine {
+  readonly cpus: number;
+  /** A keyboard is plugged in. */
+  readonly keyboard?: boolean;
+}
 
 /** A system description table: the common header, then `body`. */
 function table(signature: string, revision: number, body: TableWriter): Uint8Array {
@@ -92,8 +101,11 @@ export function madt(cpus: number): Uint8Array {
   return table("APIC", 1, body);
 }
 
-/** The sleep type of soft-off, and a PCI root bridge with its windows of bus numbers, ports and memory, and where its interrupts lead. */
-export function dsdt(): Uint8Array {
+/**
+ * The sleep type of soft-off, and a PCI root bridge with its windows of bus numbers, ports and memory, where its interrupts lead, and the devices on
+ * the ISA bus that firmware looks for: clock, serial port, keyboard.
+ */
+export function dsdt({ keyboard = false }: Pick<FirmwareMachine, "keyboard"> = {}): Uint8Array {
   const body = new TableWriter();
   const off = aml.integer(S5_SLEEP_TYPE);
   body.u8(...aml.name("_S5_", aml.packageOf(off, off, aml.integer(0), aml.integer(0))));
@@ -111,9 +123,23 @@ export function dsdt(): Uint8Array {
     aml.name("_UID", aml.integer(0)),
     aml.name("_CRS", windows),
     aml.name("_PRT", interruptRouting()),
+    aml.device(
+      "ISA_",
+      aml.name("_ADR", aml.integer(ISA_BRIDGE_ADDRESS)),
+      isaDevice("RTC_", "PNP0B00", aml.ports(0x70, 2), aml.irq(8)),
+      isaDevice("COM1", "PNP0501", aml.ports(0x3f8, 8), aml.irq(4)),
+      ...(keyboard ? [isaDevice("KBD_", "PNP0303", aml.ports(0x60, 1), aml.ports(0x64, 1), aml.irq(1))] : []),
+    ),
   );
   body.u8(...aml.scope("_SB_", root));
   return table("DSDT", 1, body);
+}
+
+/** Device 1, function 0. */
+const ISA_BRIDGE_ADDRESS = 0x10000;
+
+function isaDevice(path: string, id: string, ...resources: readonly aml.Aml[]): aml.Aml {
+  return aml.device(path, aml.name("_HID", aml.eisaId(id)), aml.name("_CRS", aml.resources(...resources)));
 }
 
 /** Pin A of each slot but the bridges', at a fixed pin of the I/O APIC (6.2.13). */

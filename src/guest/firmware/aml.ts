@@ -84,5 +84,8 @@ export const ports = (first: number, count: number): Aml => [
   ...new TableWriter().u8(0x47, 1).u16(first).u16(first).u8(1, count).build(),
 ];
 
+/** Edge-triggered, active high. */
+export const irq = (line: number): Aml => [0x22, ...new TableWriter().u16(1 << line).build()];
+
 /** A resource template; its checksum is 0, which says that there is none. */
 export const resources = (...descriptors: readonly Aml[]): Aml => buffer([...descriptors.flat(), 0x79, 0]);

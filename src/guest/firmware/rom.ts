@@ -1,5 +1,5 @@
 import type { RomImage } from "../rom.ts";
-import { dsdt, facs, fadt, madt, rsdp, rsdt } from "./acpi.ts";
+import { dsdt, type FirmwareMachine, facs, fadt, madt, rsdp, rsdt } from "./acpi.ts";
 import { configurationTable, floatingPointer } from "./multiprocessor.ts";
 
 /** Where guests look for what a BIOS left: the last 64 KiB below 1 MiB. */
@@ -11,7 +11,8 @@ const SIGNATURE = 0x683;
 const FEATURES = 0x201;
 
 /** The tables by which a guest finds processors, interrupt controllers and the power switch, in ROM. There is no code in it. */
-export function firmwareRom(cpus = 1): RomImage {
+export function firmwareRom(machine: FirmwareMachine = { cpus: 1 }): RomImage {
+  const { cpus } = machine;
   const bytes = new Uint8Array(FIRMWARE_BYTES);
   let next = 0;
   const put = (table: Uint8Array): number => {
@@ -22,7 +23,7 @@ export function firmwareRom(cpus = 1): RomImage {
   };
   const configuration = put(configurationTable(cpus, SIGNATURE, FEATURES));
   put(floatingPointer(configuration));
-  const tables = [put(fadt(put(facs()), put(dsdt()))), put(madt(cpus))];
+  const tables = [put(fadt(put(facs()), put(dsdt(machine)))), put(madt(cpus))];
   put(rsdp(put(rsdt(tables))));
   return { gpa: FIRMWARE_BASE, bytes };
 }

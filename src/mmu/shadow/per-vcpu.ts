@@ -41,6 +41,11 @@ export class PerVcpuPager implements Pager {
     this.#pager.invalidatePage(gva);
   }
 
+  /** Memory is one for all of them. */
+  remapped(): void {
+    for (const pager of this.pagers) pager.remapped();
+  }
+
   audit(): AuditViolation[] {
     return this.pagers.flatMap((pager, number) =>
       pager.audit().map((violation) => ({ ...violation, detail: `vcpu ${number}: ${violation.detail}` })),

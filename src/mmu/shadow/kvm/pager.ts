@@ -182,6 +182,7 @@ export class KvmPager implements Pager {
   changeContext(change: TranslationChange): boolean {
     const s = this.shadow;
     s.records?.ledger.demandAll();
+    if (s.slots.p2m.a20Closed) zapEverything(s);
     const mode = guestMode(s.context.paging);
     const same =
       mode.base === s.mode.base && mode.rootLevel === s.mode.rootLevel && mode.format === s.mode.format;
@@ -225,7 +226,22 @@ export class KvmPager implements Pager {
 
   invalidatePage(gva: Gva): void {
     this.shadow.records?.ledger.demandPage(gva);
-    invalidate(this.shadow, gva);
+    if (this.shadow.slots.p2m.a20Closed) this.remapped();
+    else invalidate(this.shadow, gva);
+  }
+
+  /**
+   * Everything is found out anew. While address line 20 is held low, two gfns have one frame, and a table may be written through the one that is not
+   * protected: then the same happens at every flush of the guest's.
+   */
+  remapped(): void {
+    const s = this.shadow;
+    s.records?.ledger.demandAll();
+    s.slots.layoutChanged();
+    zapEverything(s);
+    s.oweFlush();
+    s.settleFlush();
+    this.enter();
   }
 
   // ---- resources -------------------------------------------------------------------------------------------------

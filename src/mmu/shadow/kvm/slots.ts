@@ -66,7 +66,8 @@ export class MemorySlots {
   }
 
   find(gfn: number): MemorySlot | undefined {
-    for (const slot of this.#slots) if (gfn >= slot.baseGfn && gfn < slot.baseGfn + slot.pages) return slot;
+    const at = this.p2m.a20Masked(gfn);
+    for (const slot of this.#slots) if (at >= slot.baseGfn && at < slot.baseGfn + slot.pages) return slot;
     return undefined;
   }
   byId(id: number): MemorySlot | undefined {
@@ -99,7 +100,7 @@ export class MemorySlots {
   markDirty(gfn: number): void {
     const slot = this.find(gfn);
     if (slot?.dirty === undefined) return;
-    const index = gfn - slot.baseGfn;
+    const index = this.p2m.a20Masked(gfn) - slot.baseGfn;
     slot.dirty[index >>> 5] = (slot.dirty[index >>> 5] as number) | (1 << (index & 31));
   }
 

@@ -146,6 +146,12 @@ export class VtlbPager implements Pager {
     this.#renewLedger();
   }
 
+  remapped(): void {
+    this.ledger.demandAll();
+    this.dropEverything();
+    this.#renewLedger();
+  }
+
   audit(): AuditViolation[] {
     return this.auditReport().violations;
   }
