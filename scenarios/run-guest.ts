@@ -31,7 +31,7 @@ import { Terminal } from "./support/terminal.ts";
 const ENDS = { "debug-exit": "exited", halt: "halted", shutdown: "shutdown", reset: "reset" } as const;
 const END_NAMES = Object.keys(ENDS) as (keyof typeof ENDS)[];
 const TAIL_CHARACTERS = 4096;
-const DEFAULT_AUDIT_EXITS = 1000;
+const DEFAULT_AUDIT_EXITS = 20_000;
 
 const FLAGS = {
   ...IMAGE_FLAGS,

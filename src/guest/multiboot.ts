@@ -1,6 +1,7 @@
 import { type Elf32, isElf, loadElf32, parseElf32 } from "./elf.ts";
 import { type EntryState, flatEntry } from "./entry.ts";
 import { GuestImageError, hex, mebibytes } from "./errors.ts";
+import { EXTENDED_BIOS_DATA_GPA } from "./firmware/bios-data.ts";
 import { writeFlatGdt } from "./flat-gdt.ts";
 import { memoryMap } from "./linux/boot-params.ts";
 import {
@@ -8,7 +9,6 @@ import {
   isBacked,
   type LoadedRegion,
   MEMORY_HOLE_END,
-  MEMORY_HOLE_START,
   writeZeroes,
 } from "./memory-port.ts";
 
@@ -17,18 +17,33 @@ const HEADER_MAGIC = 0x1badb002;
 const HEADER_SEARCH = 8192;
 const WANTS_VIDEO_MODE = 1 << 2;
 const HAS_ADDRESSES = 1 << 16;
-/** Bits 0 to 15 are demands; those that are met: modules on page boundaries, and information about memory. */
-const UNMET_DEMANDS = 0xffff & ~0b11;
+/** Bits 0 to 15 are demands; those that are met: modules on page boundaries, information about memory, and a screen of text. */
+const UNMET_DEMANDS = 0xffff & ~0b111;
+/** Of the wanted video mode, behind the address fields. */
+const MODE_TYPE_OFFSET = 32;
+const LINEAR_GRAPHICS = 0;
 
 /** Section 3.2: what the kernel finds in EAX. */
 const BOOT_MAGIC = 0x2badb002;
 
 /** Section 3.3: which parts of the information are valid. */
 const INFO_MEMORY = 1 << 0;
+const INFO_BOOT_DEVICE = 1 << 1;
 const INFO_COMMAND_LINE = 1 << 2;
 const INFO_MODULES = 1 << 3;
 const INFO_MEMORY_MAP = 1 << 6;
 const INFO_LOADER_NAME = 1 << 9;
+const INFO_FRAME_BUFFER = 1 << 12;
+/** The first hard disk, its first partition. */
+const BOOT_DEVICE = 0x8000ffff;
+const SCREEN = {
+  gpa: 0xb8000,
+  columns: 80,
+  rows: 25,
+  bytesPerRow: 160,
+  bitsPerCharacter: 16,
+  textType: 2,
+} as const;
 const INFO_SIZE = 116;
 const MODULE_SIZE = 16;
 const MAP_ENTRY_SIZE = 24;
@@ -97,11 +112,15 @@ export function isMultiboot(image: Uint8Array): boolean {
 export function loadMultiboot(memory: GuestMemoryPort, image: MultibootImage): LoadedMultiboot {
   const header = findHeader(image.kernel);
   if (header.flags & UNMET_DEMANDS) {
-    const what =
-      header.flags & WANTS_VIDEO_MODE ? "a video mode" : `features ${hex(header.flags & UNMET_DEMANDS)}`;
     throw new GuestImageError(
       "not-multiboot",
-      `The Multiboot kernel demands ${what}, which this machine has not.`,
+      `The Multiboot kernel demands features ${hex(header.flags & UNMET_DEMANDS)}, which this machine has not.`,
+    );
+  }
+  if (wantsGraphics(image.kernel, header)) {
+    throw new GuestImageError(
+      "not-multiboot",
+      "The Multiboot kernel demands a graphics mode, and this machine has a screen of text only.",
     );
   }
   const kernel =
@@ -110,7 +129,8 @@ export function loadMultiboot(memory: GuestMemoryPort, image: MultibootImage): L
       : loadByElf(memory, image.kernel);
   const regions = [...kernel.regions];
   const modules = placeModules(memory, image.modules ?? [], regions);
-  const information = layOut(image, modules, memory.sizeBytes);
+  const wantsScreen = (header.flags & WANTS_VIDEO_MODE) !== 0;
+  const information = layOut(image, modules, memory.sizeBytes, wantsScreen);
   const infoGpa = findRoom(memory, information.sizeBytes, regions);
   memory.write(infoGpa, information.build(infoGpa));
   regions.push({ name: "multiboot information", gpa: infoGpa, sizeBytes: information.sizeBytes });
@@ -125,6 +145,13 @@ export function loadMultiboot(memory: GuestMemoryPort, image: MultibootImage): L
     gdtr,
   });
   return { entry, regions, infoGpa };
+}
+
+function wantsGraphics(bytes: Uint8Array, header: Header): boolean {
+  if ((header.flags & WANTS_VIDEO_MODE) === 0 || header.offset + MODE_TYPE_OFFSET + 4 > bytes.length)
+    return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return view.getUint32(header.offset + MODE_TYPE_OFFSET, true) === LINEAR_GRAPHICS;
 }
 
 interface LoadedKernel {
@@ -222,7 +249,12 @@ interface Information {
   build(gpa: number): Uint8Array;
 }
 
-function layOut(image: MultibootImage, modules: readonly PlacedModule[], memoryBytes: number): Information {
+function layOut(
+  image: MultibootImage,
+  modules: readonly PlacedModule[],
+  memoryBytes: number,
+  wantsScreen: boolean,
+): Information {
   const texts = [image.commandLine, LOADER_NAME, ...modules.map((module) => module.text)].map((text) =>
     Buffer.from(`${text}\0`, "utf8"),
   );
@@ -237,15 +269,32 @@ function layOut(image: MultibootImage, modules: readonly PlacedModule[], memoryB
     const bytes = new Uint8Array(sizeBytes);
     const view = new DataView(bytes.buffer);
     const set = (offset: number, value: number): void => view.setUint32(offset, value, true);
-    set(0, INFO_MEMORY | INFO_COMMAND_LINE | INFO_MODULES | INFO_MEMORY_MAP | INFO_LOADER_NAME);
-    set(4, MEMORY_HOLE_START >>> 10);
+    set(
+      0,
+      INFO_MEMORY |
+        INFO_BOOT_DEVICE |
+        INFO_COMMAND_LINE |
+        INFO_MODULES |
+        INFO_MEMORY_MAP |
+        INFO_LOADER_NAME |
+        (wantsScreen ? INFO_FRAME_BUFFER : 0),
+    );
+    set(4, EXTENDED_BIOS_DATA_GPA >>> 10);
     set(8, (memoryBytes - MEMORY_HOLE_END) >>> 10);
+    set(12, BOOT_DEVICE);
     set(16, gpa + textAt(0));
     set(20, modules.length);
     set(24, gpa + modulesAt);
     set(44, map.length * MAP_ENTRY_SIZE);
     set(48, gpa + mapAt);
     set(64, gpa + textAt(1));
+    if (wantsScreen) {
+      set(88, SCREEN.gpa);
+      set(96, SCREEN.bytesPerRow);
+      set(100, SCREEN.columns);
+      set(104, SCREEN.rows);
+      bytes.set([SCREEN.bitsPerCharacter, SCREEN.textType], 108);
+    }
     modules.forEach(({ start, end }, index) => {
       const at = modulesAt + index * MODULE_SIZE;
       set(at, start);

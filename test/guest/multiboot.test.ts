@@ -46,8 +46,9 @@ describe("a Multiboot ELF kernel", () => {
 
   it("is told the sizes of memory, the command line and the loader", () => {
     const { memory, info } = load();
-    expect(memory.u32(info)).toBe(0b10_0100_1101);
-    expect([memory.u32(info + 4), memory.u32(info + 8)]).toEqual([640, 7 * 1024]);
+    expect(memory.u32(info)).toBe(0b10_0100_1111);
+    expect([memory.u32(info + 4), memory.u32(info + 8)]).toEqual([639, 7 * 1024]);
+    expect(memory.u32(info + 12)).toBe(0x8000ffff);
     expect(memory.text(memory.u32(info + 16))).toBe("kernel a=1");
     expect(memory.text(memory.u32(info + 64))).toBe("Umbra");
   });
@@ -126,6 +127,28 @@ describe("a Multiboot kernel with address fields", () => {
   });
 });
 
+describe("a Multiboot kernel that wants a video mode", () => {
+  const WANTS_VIDEO_MODE = 1 << 2;
+  const kernel = (type: number) =>
+    elfImage(0x10000c, [
+      { gpa: 0x100000, content: join(header(WANTS_VIDEO_MODE, [0, 0, 0, 0, 0, type, 80, 25, 0]), CODE) },
+    ]);
+
+  it("is told of the screen when text will do", () => {
+    const memory = new TestMemory(8);
+    const { infoGpa } = loadMultiboot(memory, { kernel: kernel(1), commandLine: "" });
+    expect(memory.u32(infoGpa) & (1 << 12)).not.toBe(0);
+    expect([88, 92, 96, 100, 104, 108].map((at) => memory.u32(infoGpa + at))).toEqual([
+      0xb8000, 0, 160, 80, 25, 0x0210,
+    ]);
+  });
+
+  it("is refused when only graphics will", () => {
+    const load = () => loadMultiboot(new TestMemory(8), { kernel: kernel(0), commandLine: "" });
+    expect(load).toThrow(/demands a graphics mode/);
+  });
+});
+
 describe("what is no Multiboot kernel", () => {
   const load = (kernel: Uint8Array) => () => loadMultiboot(new TestMemory(8), { kernel, commandLine: "" });
 
@@ -144,7 +167,6 @@ describe("what is no Multiboot kernel", () => {
   });
 
   it("is refused: demands that are not met", () => {
-    expect(load(header(1 << 2))).toThrow("video mode");
     expect(load(header(1 << 5))).toThrow("0x20");
   });
 

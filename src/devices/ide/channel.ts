@@ -88,6 +88,7 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     state.pendingCommand = null;
     if (command !== null) this.#execute(command);
     else if (state.transfer !== null) this.#nextBlock(state.transfer);
+    else this.#done();
   }
 
   get #disk(): Disk | undefined {
@@ -180,9 +181,17 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     this.#setInterrupt(false);
     state.transfer = null;
     state.error = 0;
-    state.status = Status.busy;
-    state.pendingCommand = command;
-    this.#clock.arm(READY_ALARM, this.#clock.nowNs() + COMMAND_NS);
+    // A drive has a buffer for what is written, and asks for it at once: there are drivers that do not wait until it does (xv6).
+    if (isWrite(command)) this.#execute(command);
+    else {
+      state.pendingCommand = command;
+      this.#workFor(COMMAND_NS);
+    }
+  }
+
+  #workFor(ns: number): void {
+    this.state.status = Status.busy;
+    this.#clock.arm(READY_ALARM, this.#clock.nowNs() + ns);
   }
 
   #execute(code: number): void {
@@ -335,7 +344,7 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
       transfer.sector += state.buffer.length / SECTOR_BYTES;
       if (transfer.left === 0) {
         state.transfer = null;
-        this.#done();
+        this.#workFor(COMMAND_NS);
         return;
       }
     } else if (transfer.left === 0) {
@@ -344,8 +353,7 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
       state.status = IDLE;
       return;
     }
-    state.status = Status.busy;
-    this.#clock.arm(READY_ALARM, this.#clock.nowNs() + BLOCK_NS);
+    this.#workFor(BLOCK_NS);
   }
 
   #done(): void {
@@ -368,6 +376,11 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     this.state.interrupt = pending;
     this.#irq.set(pending && (this.state.control & Control.noInterrupt) === 0);
   }
+}
+
+function isWrite(code: number): boolean {
+  const command = COMMANDS.get(code);
+  return command?.does === "transfer" && command.direction === "out";
 }
 
 /** The host may fail (it has no room left, the file is gone): the guest is told, as of a disk with a defect. */
