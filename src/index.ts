@@ -6,6 +6,19 @@ export { createTestStage } from "./actors/test-stage.ts";
 export type { Envelope } from "./bus/envelope.ts";
 export type * from "./bus/messages/index.ts";
 export { createTestBus, type ExpectedMessage, type TestBus } from "./bus/test-bus.ts";
+export {
+  type BarePorts,
+  BareProcessor,
+  BareProcessorError,
+  type BareProcessorOptions,
+  type BareRun,
+  type RaisedException,
+  type RegisterSettings,
+  type RegisterValues,
+  type SegmentName,
+  type SegmentRegister,
+  type Step,
+} from "./cpu/bare-processor.ts";
 export { CpuState } from "./cpu/state.ts";
 export { OutOfFrames } from "./mmu/frames.ts";
 export { GuestMemory } from "./mmu/guest-memory.ts";

@@ -3,6 +3,8 @@ import * as L from "./layout.ts";
 
 const CAPACITY = 1 << 19;
 const NONE = 0;
+/** No mode is this word. */
+const NO_MODE = 0xffffffff;
 
 /** Told when a frame gets its first block (direct write access must end), and when blocks of a frame are dropped. */
 export interface CodeListener {
@@ -54,6 +56,7 @@ export class CodeCache {
     this.granulesHigh = new Uint32Array(frames);
     this.misses = new Uint16Array(frames);
     this.staleHandler = staleHandler;
+    this.emptyHash();
     this.listener = listener;
   }
 
@@ -163,7 +166,7 @@ export class CodeCache {
     this.granulesLow.fill(0);
     this.granulesHigh.fill(0);
     this.misses.fill(0);
-    this.u32.fill(0, L.BLOCKS_BASE >> 2, (L.BLOCKS_BASE + L.BLOCKS_ENTRIES * L.BLOCKS_ENTRY_SIZE) >> 2);
+    this.emptyHash();
   }
 
   private dropRange(frame: number, from: number, to: number): void {
@@ -233,9 +236,15 @@ export class CodeCache {
     const slot = slotOf(hpa);
     if (this.u32[slot] === hpa && this.u32[slot + 1] === mode) {
       this.u32[slot] = 0;
-      this.u32[slot + 1] = 0;
+      this.u32[slot + 1] = NO_MODE;
       this.u32[slot + 2] = 0;
     }
+  }
+
+  /** A slot without a block has the address 0; that it is none for code at 0, in the mode without any bit, only the mode tells. */
+  private emptyHash(): void {
+    this.u32.fill(0, L.BLOCKS_BASE >> 2, (L.BLOCKS_BASE + L.BLOCKS_ENTRIES * L.BLOCKS_ENTRY_SIZE) >> 2);
+    this.u32[slotOf(0) + 1] = NO_MODE;
   }
 
   private hash(hpa: number, mode: number, op: number): void {

@@ -288,6 +288,12 @@ export class Cpu implements Processor {
     this.tlb.flushAll();
   }
 
+  /** To be called when registers were changed from outside, other than by loadState. */
+  settle(): void {
+    this.saved.settle();
+    this.tlb.flushAll();
+  }
+
   init(vector: number): void {
     this.saved.init(vector);
     this.tlb.flushAll();

@@ -129,9 +129,23 @@ export class SavedState {
     s.updateMode();
   }
 
+  /** Registers were changed from outside: what follows from them is brought in step, and nothing is pending any more. */
+  settle(): void {
+    const { state: s, burst } = this;
+    for (const at of [L.SHADOW, L.TASK, L.DEBUG_HITS, L.DEBUG_SHADOW]) s.set(at, 0);
+    s.updateMode();
+    burst.breakpoints.update();
+    burst.shadowAt = -1;
+    burst.answers.clear();
+    burst.deliveryCount = 0;
+    burst.deliveredAt = -1;
+    this.events.pending = undefined;
+    this.events.intercepted = undefined;
+  }
+
   /** What power-on and INIT have in common; what is 0 after them is 0 already. */
   private begin(cacheControl: number): void {
-    const { state: s, burst } = this;
+    const { state: s } = this;
     for (let index = 0; index < 8; index++)
       s.setSegment(index, 0, 0, 0xffff, index < 6 ? 0x93 : index === 6 ? 0x82 : 0x8b);
     s.setSegment(1, 0xf000, 0xffff0000, 0xffff, 0x9b);
@@ -145,13 +159,6 @@ export class SavedState {
     s.set(L.GDTR_LIMIT, 0xffff);
     s.set(L.DR6, 0xffff0ff0);
     s.set(L.DR7, 0x400);
-    s.updateMode();
-    burst.breakpoints.update();
-    burst.shadowAt = -1;
-    burst.answers.clear();
-    burst.deliveryCount = 0;
-    burst.deliveredAt = -1;
-    this.events.pending = undefined;
-    this.events.intercepted = undefined;
+    this.settle();
   }
 }

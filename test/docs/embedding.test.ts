@@ -19,8 +19,8 @@ const blocks = (language: string): string[] =>
 const names = readdirSync(EXAMPLES).filter((name) => name.endsWith(".ts"));
 
 describe("docs/embedding.md", { timeout: 60_000 }, () => {
-  it("has three examples", () => {
-    expect(names).toEqual(["echo.ts", "one-actor.ts", "watch.ts"]);
+  it("has four examples", () => {
+    expect(names).toEqual(["echo.ts", "one-actor.ts", "single-step.ts", "watch.ts"]);
   });
 
   it.concurrent.each(names)("shows %s as it is, and what it prints", async (name) => {
