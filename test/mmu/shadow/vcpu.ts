@@ -15,6 +15,7 @@ interface CachedPage {
   readonly user: boolean;
   readonly supervisorWritable: boolean;
   readonly userWritable: boolean;
+  readonly executable: boolean;
   readonly dirtyOk: boolean;
   readonly global: boolean;
 }
@@ -39,8 +40,8 @@ export class GreedyTlb implements TlbControl {
 }
 
 /** A bed with a vtlb pager behind a TLB, driven as the machine would. */
-export class ShadowVcpu {
-  readonly bed: Bed;
+export class ShadowVcpu<B extends Bed = Bed> {
+  readonly bed: B;
   readonly tlb = new GreedyTlb();
   readonly pager: VtlbPager;
   readonly fills: ShadowFill[] = [];
@@ -48,7 +49,7 @@ export class ShadowVcpu {
   constructor(
     options: VtlbOptions = {},
     make: (context: PagerContext, options: VtlbOptions) => VtlbPager = (c, o) => new VtlbPager(c, o),
-    bed = new Bed(),
+    bed: B = new Bed() as B,
   ) {
     this.bed = bed;
     const { paging, memory, frames } = this.bed;
@@ -57,14 +58,14 @@ export class ShadowVcpu {
     this.tlb.onLoadRoot();
   }
 
-  access(at: number, write: boolean, user: boolean): Seen {
+  access(at: number, write: boolean, user: boolean, fetch = false): Seen {
     const hit = this.tlb.pages.get(at >>> 12);
-    if (hit !== undefined && (!user || hit.user)) {
+    if (hit !== undefined && (!user || hit.user) && (!fetch || hit.executable)) {
       const writable = (user ? hit.userWritable : hit.supervisorWritable) && hit.dirtyOk;
       if (!write || writable) return this.#seen(hit, at);
     }
     for (let tries = 0; tries < 3; tries++) {
-      const errorCode = this.bed.translate(at, write, user);
+      const errorCode = this.bed.translate(at, write, user, fetch);
       if (errorCode === -1) return this.#seen(this.#cache(at), at);
       const verdict = classifyFault(this.bed.walker, this.bed.paging, gva(at), errorCode);
       if (verdict.kind === "reflect") return { fault: verdict.reflection.errorCode };
@@ -77,7 +78,7 @@ export class ShadowVcpu {
     this.bed.paging.cr3 = cr3;
     return this.pager.contextChanged("cr3");
   }
-  setControl(register: "cr0" | "cr4", value: number): number {
+  setControl(register: "cr0" | "cr4" | "efer", value: number): number {
     this.bed.paging[register] = value >>> 0;
     return this.pager.contextChanged(register satisfies TranslationChange);
   }
@@ -96,16 +97,17 @@ export class ShadowVcpu {
           (!entry.backed || (leaf.frame + (page - leaf.gva / 4096)) * 4096 === entry.hpa) &&
           (!entry.userWritable || leaf.flags.startsWith("WU")) &&
           (!entry.user || leaf.flags.includes("U")) &&
+          (!entry.executable || !leaf.flags.includes("N")) &&
           (!entry.global || leaf.flags.includes("G")),
       );
     return [...this.tlb.pages].filter(([page, entry]) => !covers(page, entry)).map(([page]) => page * 4096);
   }
 
   #cache(at: number): CachedPage {
-    const { hpa, gpa, notBacked, user, supervisorWritable, userWritable, dirtyOk, global } =
+    const { hpa, gpa, notBacked, user, supervisorWritable, userWritable, executable, dirtyOk, global } =
       this.bed.hardware;
     const base = this.bed.p2m.base * 4096;
-    const gpaPage = (notBacked ? gpa & ~0xfff : hpa - base) >>> 0;
+    const gpaPage = notBacked ? gpa - (gpa % 0x1000) : hpa - base;
     const page = {
       hpa,
       gpaPage,
@@ -113,6 +115,7 @@ export class ShadowVcpu {
       user,
       supervisorWritable,
       userWritable,
+      executable,
       dirtyOk,
       global,
     };
