@@ -34,8 +34,8 @@ import { addressesOf, CPU, SWITCHER, type VmAddresses } from "./addresses.ts";
 import type { IoRoutes } from "./io-routes.ts";
 import type { Stage } from "./stage.ts";
 
-/** Bits whose change makes translations stale (Intel SDM vol. 3, 4.10.4.1). */
-const CR0_PAGING = Cr0.PE | Cr0.PG | Cr0.WP;
+/** Bits whose change makes translations stale (Intel SDM vol. 3, 4.10.4.1) or has the PDPTEs of PAE loaded anew (4.4.1). */
+const CR0_PAGING = Cr0.PE | Cr0.PG | Cr0.WP | Cr0.CD | Cr0.NW;
 const CR4_PAGING = Cr4.PSE | Cr4.PAE | Cr4.PGE | Cr4.SMEP | Cr4.SMAP;
 
 /** Exits after which the CPU does what has left, and that is all. */

@@ -19,7 +19,7 @@ const CR0_WRITABLE = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS | Cr0.NE | Cr0.WP | Cr0.A
 const CR0_TRANSLATION = Cr0.PE | Cr0.WP | Cr0.PG;
 /** Bits whose change reloads the PDPTEs when PAE paging is in force afterwards (Intel SDM vol. 3, 4.4.1). */
 const CR0_RELOADS = Cr0.CD | Cr0.NW | Cr0.PG;
-const CR4_RELOADS = Cr4.PAE | Cr4.PGE | Cr4.PSE;
+const CR4_RELOADS = Cr4.PAE | Cr4.PGE | Cr4.PSE | Cr4.SMEP;
 const CR0_LMSW = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS;
 
 /** CR4 bits by the CPUID feature (bit of leaf 1 EDX) without which they are reserved. */
@@ -104,7 +104,7 @@ function writeCr4(core: Core, op: HelperOp, value: number): Outcome {
   if (changed & CR4_RELOADS && isPae(core.state.cr0, value)) latchPdptes(core, core.state.get(L.CR3));
   core.state.set(L.CR4, value);
   if (changed & Cr4.DE) core.breakpointsChanged();
-  if (changed & (CR4_RELOADS | Cr4.SMEP | Cr4.SMAP)) {
+  if (changed & (CR4_RELOADS | Cr4.SMAP)) {
     core.pagingChanged();
     core.flushTlbAll();
   }
