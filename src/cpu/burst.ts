@@ -11,6 +11,7 @@ import {
   noIntercepts,
 } from "./exit.ts";
 import * as L from "./layout.ts";
+import type { ReadableRegisters } from "./processor.ts";
 import type { CpuState } from "./state.ts";
 
 /** How the generated code's last stretch came to an end. */
@@ -34,6 +35,8 @@ export class Burst {
   readonly answers = new Answers();
   readonly intercepts: ExitIntercepts = noIntercepts();
   windowRequested = false;
+  /** Asked before a load leaves that reached no memory. */
+  registers: ReadableRegisters | undefined;
   trouble: Trouble = Trouble.none;
   /** Retired count at the moment that an interrupt shadow (STI, MOV SS) began. */
   shadowAt = -1;

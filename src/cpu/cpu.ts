@@ -16,7 +16,7 @@ import { HelperRegistry } from "./helpers.ts";
 import { OPCODE_LINES } from "./instructions/table.ts";
 import * as L from "./layout.ts";
 import { CpuMemory } from "./linear-memory.ts";
-import type { InjectedEvent, Processor } from "./processor.ts";
+import type { InjectedEvent, Processor, ReadableRegisters } from "./processor.ts";
 import { SavedState } from "./saved-state.ts";
 import { CpuState, Flag } from "./state.ts";
 import { type CpuModel, cpuIdentity } from "./system/index.ts";
@@ -114,6 +114,13 @@ export class Cpu implements Processor {
   }
   set windowRequested(wanted: boolean) {
     this.burst.windowRequested = wanted;
+  }
+
+  get registers(): ReadableRegisters | undefined {
+    return this.burst.registers;
+  }
+  set registers(registers: ReadableRegisters | undefined) {
+    this.burst.registers = registers;
   }
 
   get retired(): number {

@@ -122,6 +122,11 @@ export class CpuMemory implements LinearMemory {
     if ((linear & 0xfff) + size > 4096) return this.loadAcross(linear, size, forWrite, user);
     const host = this.translate(linear, forWrite ? 1 : 0, user);
     if (host >= 0) return this.get(host, size);
+    // A read that a write will follow leaves: both are answered as one instruction.
+    if (host === UNBACKED && size === 4 && !forWrite) {
+      const value = this.burst.registers?.peek(this.walker.gpa);
+      if (value !== undefined) return value;
+    }
     // What is tried is a read, although it needs the right to write.
     return this.answered(host, linear, 0, size, 0);
   }

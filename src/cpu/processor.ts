@@ -14,6 +14,15 @@ export interface InjectedEvent {
   readonly kind: "external" | "nmi" | "exception";
 }
 
+/**
+ * Registers of a device that the CPU reads without leaving, as a virtual-APIC page is read (Intel SDM vol. 3, 30.4): those that neither change by
+ * being read nor with time alone.
+ */
+export interface ReadableRegisters {
+  /** The doubleword at a guest-physical address; undefined: the access has to leave. */
+  peek(gpa: number): number | undefined;
+}
+
 /** The physical CPU as the monitor drives it. Mechanism: synchronous, knows no bus. */
 export interface Processor {
   /** CPUID leaf 1 EDX. */
@@ -56,6 +65,8 @@ export interface Processor {
   retired: number;
   /** Time-stamp counter: set by the world switch and by virtual time. Called by RDTSC with the exact count of retired instructions. */
   timestampSource: (retired: number) => bigint;
+  /** Of the loaded vcpu's local APIC, if it has one: where no memory is, a load of a doubleword asks here first. */
+  registers: ReadableRegisters | undefined;
   setHardwarePaging(paging: HardwarePaging): void;
   /** Drops cached translations: all but global ones; all; of one page. */
   flushTlb(): void;

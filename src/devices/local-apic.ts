@@ -77,6 +77,19 @@ const WRITABLE: Readonly<Record<number, number>> = {
   [Reg.lvtError]: 0x000100ff,
 };
 const LVT_REGISTERS = Object.keys(WRITABLE).map(Number);
+const PEEKABLE: ReadonlySet<number> = new Set([
+  Reg.id,
+  Reg.version,
+  Reg.tpr,
+  Reg.ldr,
+  Reg.dfr,
+  Reg.svr,
+  Reg.icrLow,
+  Reg.icrHigh,
+  Reg.initialCount,
+  Reg.divide,
+  ...LVT_REGISTERS,
+]);
 const ESR_SEND_ILLEGAL = 1 << 5;
 const ESR_RECEIVE_ILLEGAL = 1 << 6;
 const ESR_ILLEGAL_REGISTER = 1 << 7;
@@ -168,6 +181,16 @@ export class LocalApic implements AlarmedDevice {
   /** Whether its registers are on the page of that guest-physical address. */
   isAt(gpa: number): boolean {
     return this.isPresent && gpa - (gpa % PAGE_BYTES) === (this.state.base & -PAGE_BYTES) >>> 0;
+  }
+
+  /**
+   * The register at a guest-physical address, if it is on this page and neither changes by being read nor with time alone; else undefined. Some kernels read
+   * their APIC's id at every lock that they take.
+   */
+  peek(gpa: number): number | undefined {
+    if (!this.isAt(gpa)) return undefined;
+    const offset = gpa % PAGE_BYTES;
+    return PEEKABLE.has(offset) ? this.read(offset) : undefined;
   }
 
   /** Switched on by IA32_APIC_BASE. Else the processor is as one without: it hears only its pins, which are INTR and NMI then. */

@@ -1,5 +1,6 @@
 import { type ExitIntercepts, noIntercepts } from "../cpu/exit.ts";
 import { STATE_SIZE, TSC_OFFSET } from "../cpu/layout.ts";
+import type { ReadableRegisters } from "../cpu/processor.ts";
 import type { HardwarePaging } from "../mmu/pager.ts";
 import { type ExitCounts, noExits } from "./exit-counts.ts";
 import { VcpuSet } from "./vcpu-set.ts";
@@ -50,6 +51,8 @@ export class Vcpu {
   /** Exit controls and page tables, as the guest's pager wants them. */
   controls = 0;
   readonly intercepts: ExitIntercepts = noIntercepts();
+  /** Of its local APIC: what the CPU may read without leaving. */
+  registers: ReadableRegisters | undefined;
   hardware: HardwarePaging = { mode: "guest", p2m: new Int32Array(0) };
 
   /** Retired instructions, while not loaded. */

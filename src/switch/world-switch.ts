@@ -34,6 +34,7 @@ export class WorldSwitch {
     Object.assign(processor.intercepts, vcpu.intercepts);
     const beside = vcpu.set.retired - vcpu.retired;
     processor.timestampSource = (retired) => vcpu.set.time.timestamp(beside + retired);
+    processor.registers = vcpu.registers;
     processor.setHardwarePaging(vcpu.hardware);
     processor.flushTlbAll();
     vcpu.liveRetired = () => processor.retired;

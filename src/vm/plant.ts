@@ -253,9 +253,11 @@ function addVirtioDevices(parts: PlantParts, wiring: DeviceParts, pic: PicPair):
 function addApics(stage: Stage, wiring: DeviceParts, vcpus: readonly Vcpu[], mmio: MmioRoutes) {
   const { addresses } = wiring;
   const bus = new ApicBus();
-  const apics = vcpus.map(({ index, number }) =>
-    addLocalApic(stage, { ...wiring, vcpu: index, id: number, bus }),
-  );
+  const apics = vcpus.map((vcpu) => {
+    const apic = addLocalApic(stage, { ...wiring, vcpu: vcpu.index, id: vcpu.number, bus });
+    vcpu.registers = apic;
+    return apic;
+  });
   const ioapic = addIoApic(stage, { addresses, id: IO_APIC_ID, bus });
   mmio.add({ first: IO_APIC_BASE, sizeBytes: 0x1000, actor: addresses.ioapic });
   return { apic: apics[0] as LocalApic, apics, ioapic };

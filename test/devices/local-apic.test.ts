@@ -356,3 +356,17 @@ describe("IA32_APIC_BASE", () => {
     expect(apic.intr).toBe(false);
   });
 });
+
+test("what neither changes by being read nor with time can be peeked at, where the registers are", () => {
+  const { apic } = bed();
+  apic.write(0x380, 1000);
+  const base = 0xfee00000;
+  for (const offset of [0x20, 0x30, 0x80, 0xd0, 0xe0, 0xf0, 0x300, 0x310, 0x320, 0x350, 0x370, 0x380, 0x3e0])
+    expect(apic.peek(base + offset)).toBe(apic.read(offset));
+  // The current count, the errors, what is between registers, where none is, another page.
+  for (const offset of [0x390, 0x280, 0x24, 0x40, 0x1020]) expect(apic.peek(base + offset)).toBeUndefined();
+  apic.writeMsr(0x1b, 0xfec80800, 0);
+  expect([apic.peek(base + 0x20), apic.peek(0xfec80020)]).toEqual([undefined, 0x03000000]);
+  apic.writeMsr(0x1b, 0xfee00000, 0);
+  expect(apic.peek(base + 0x20)).toBeUndefined();
+});

@@ -38,6 +38,7 @@ export class ScriptedProcessor implements Processor {
   readonly intercepts = noIntercepts();
   pending: InjectedEvent | undefined;
   windowRequested = false;
+  registers: Processor["registers"];
   readonly nmiReady = true;
   retired = 0;
   readonly deliveries = 0;
