@@ -1,10 +1,11 @@
 /**
- * Runs any 32-bit guest image: a Multiboot kernel, a ROM, a raw binary.
+ * Runs any 32-bit guest image: a disk that a BIOS boots from, a bzImage, a Multiboot kernel, a ROM, a raw binary.
  *
  *     npx tsx scenarios/run-guest.ts --multiboot kernel.elf --exit-on debug-exit --json
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { VmEnd } from "../src/bus/messages/index.ts";
+import { BIOS_FLAGS, biosImages } from "./support/bios.ts";
 import { type BootOutcome, bootReport, runBoot, tellEnd } from "./support/boot.ts";
 import { DISK_FLAGS, drivesOf } from "./support/disks.ts";
 import {
@@ -18,13 +19,13 @@ import {
   UsageError,
   vmSettings,
 } from "./support/flags.ts";
-import { IMAGE_FLAGS, imageGuest } from "./support/images.ts";
+import { hasResetRom, IMAGE_FLAGS, imageGuest, isBiosGuest } from "./support/images.ts";
 import { inspect, scenarioMachine } from "./support/machine.ts";
 import { PostCodes, postCodeOf, postCodeText } from "./support/post-codes.ts";
 import { ProgressLine } from "./support/progress.ts";
 import { REBOOT_FLAGS, rebootsOf } from "./support/reboots.ts";
 import { printJson, runScenario } from "./support/scenario.ts";
-import { SEND_FLAGS, sendsOf } from "./support/sends.ts";
+import { SEND_FLAGS, sendsOf, TYPE_FLAGS } from "./support/sends.ts";
 import { Terminal } from "./support/terminal.ts";
 
 /** What the ends are called on the command line. */
@@ -35,8 +36,10 @@ const DEFAULT_AUDIT_EXITS = 20_000;
 
 const FLAGS = {
   ...IMAGE_FLAGS,
+  ...BIOS_FLAGS,
   ...DISK_FLAGS,
   ...SEND_FLAGS,
+  ...TYPE_FLAGS,
   ...REBOOT_FLAGS,
   until: { type: "string", value: "REGEX", help: "stop when the console shows this" },
   "exit-on": {
@@ -75,7 +78,7 @@ type Flags = FlagValues<typeof FLAGS>;
 const COMMAND = {
   name: "scenarios/run-guest.ts",
   summary:
-    "Runs a guest image and shows what it sends to COM1, to port 0xe9 and to those of --out-port. One of --multiboot, --rom and --flat says what to run.\n" +
+    "Runs a guest image and shows what it sends to COM1, to port 0xe9 and to those of --out-port. --disk boots from a disk with a BIOS; one of --kernel, --multiboot, --rom and --flat says what to run instead.\n" +
     "The exit code is 0 exactly when the console has shown what --until says, or the guest has ended as --exit-on says.",
   flags: FLAGS,
 };
@@ -93,7 +96,11 @@ async function main(common: CommonSettings, flags: Flags, given: readonly GivenF
   const goal = goalOf(flags);
   const sends = sendsOf(given);
   const auditExits = countOf("audit-exits", flags["audit-exits"] ?? String(DEFAULT_AUDIT_EXITS));
-  const { boot, roms } = imageGuest(flags, common.memoryMiB);
+  const bootsFromDisk = isBiosGuest(flags) && (flags.disk !== undefined || flags.bios !== undefined);
+  const bios = bootsFromDisk
+    ? await biosImages(flags, common.memoryMiB, hasResetRom(flags))
+    : { roms: [], files: {} };
+  const { boot, roms } = imageGuest(flags, common.memoryMiB, bios.roms);
   const reboots = rebootsOf(flags);
   const drives = drivesOf(flags);
   const consolePorts = (flags["out-port"] ?? []).map(portOf);
@@ -105,6 +112,7 @@ async function main(common: CommonSettings, flags: Flags, given: readonly GivenF
     ...vmSettings(common),
     boot,
     roms,
+    firmwareFiles: bios.files,
     ...drives,
     consolePorts,
     vga: true,
@@ -119,6 +127,7 @@ async function main(common: CommonSettings, flags: Flags, given: readonly GivenF
   };
   const showsConsole = !common.json || flags.console === true;
   if (showsConsole) vm.on("console", show);
+  if (flags["firmware-log"] === true) vm.on("firmware", (bytes) => void process.stderr.write(bytes));
   if (file !== undefined) vm.on("console", (bytes) => void writeSync(file, bytes));
   const tell = (text: string): void => {
     progress.clear();
@@ -162,8 +171,7 @@ async function main(common: CommonSettings, flags: Flags, given: readonly GivenF
 
 /** A BIOS that halts has found nothing to run. */
 function defaultEnds(flags: Flags): readonly (typeof END_NAMES)[number][] {
-  const isBios = flags.multiboot === undefined && flags.flat === undefined;
-  return isBios ? ["debug-exit"] : ["debug-exit", "halt"];
+  return isBiosGuest(flags) ? ["debug-exit"] : ["debug-exit", "halt"];
 }
 
 function goalOf(flags: Flags): Goal {

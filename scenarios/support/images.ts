@@ -1,5 +1,5 @@
 /** Guest images that people bring: which there are, how they are read and entered. */
-import { bootFlat, bootMultiboot, bootRealMode, type GuestBoot } from "../../src/guest/boots.ts";
+import { bootFlat, bootLinux, bootMultiboot, bootRealMode, type GuestBoot } from "../../src/guest/boots.ts";
 import { readImageFile } from "../../src/guest/files.ts";
 import { placeRom, type RomImage } from "../../src/guest/rom.ts";
 import { type FlagSpecs, type FlagValues, oneOf, UsageError } from "./flags.ts";
@@ -21,7 +21,13 @@ export const IMAGE_FLAGS = {
     multiple: true,
     help: "a module for the Multiboot kernel, with its string; may be given several times",
   },
-  append: { type: "string", value: "TEXT", help: "command line of the Multiboot kernel" },
+  kernel: {
+    type: "string",
+    value: "FILE",
+    help: "a bzImage, entered as a boot loader does it: memtest86+, or Linux (whose decompressor then runs in the guest; boot-linux.ts spares it that)",
+  },
+  initrd: { type: "string", value: "FILE", help: "initial ram disk of the bzImage" },
+  append: { type: "string", value: "TEXT", help: "command line of the Multiboot kernel or bzImage" },
   rom: {
     type: "string",
     value: "FILE[@ADDR]",
@@ -43,27 +49,44 @@ export interface ImageGuest {
   readonly roms: readonly RomImage[];
 }
 
-/** Reads what the flags name. @throws UsageError, GuestImageError */
-export function imageGuest(flags: ImageFlags, memoryMiB: number): ImageGuest {
+/** The processor begins at the reset vector, in a BIOS. */
+export function isBiosGuest({ multiboot, flat, kernel }: ImageFlags): boolean {
+  return multiboot === undefined && flat === undefined && kernel === undefined;
+}
+
+/** One of the ROM images is the BIOS. */
+export function hasResetRom({ rom = [] }: ImageFlags): boolean {
+  return rom.some((text) => !text.includes("@"));
+}
+
+/** Reads what the flags name. `bios`: images beside those, for a disk to boot from. @throws UsageError, GuestImageError */
+export function imageGuest(flags: ImageFlags, memoryMiB: number, bios: readonly RomImage[] = []): ImageGuest {
   const memoryBytes = memoryMiB * 0x100000;
-  const roms = (flags.rom ?? []).flatMap((text) => {
+  const ownRoms = (flags.rom ?? []).flatMap((text) => {
     const { path, at } = placed("rom", text);
     return placeRom(readImageFile(path, "ROM image"), at, memoryBytes);
   });
+  const roms = [...bios, ...ownRoms];
   demandOverlapFree(roms);
-  if (flags.multiboot !== undefined && flags.flat !== undefined)
-    throw new UsageError("--multiboot and --flat both say what to run: leave one of them out");
-  if (flags.multiboot === undefined && (flags.module !== undefined || flags.append !== undefined))
-    throw new UsageError("--module and --append are for a --multiboot kernel");
+  const named = (["multiboot", "flat", "kernel"] as const).filter((name) => flags[name] !== undefined);
+  if (named.length > 1)
+    throw new UsageError(`--${named[0]} and --${named[1]} both say what to run: leave one of them out`);
+  if (flags.multiboot === undefined && flags.module !== undefined)
+    throw new UsageError("--module is for a --multiboot kernel");
+  if (flags.multiboot === undefined && flags.kernel === undefined && flags.append !== undefined)
+    throw new UsageError("--append is for a --multiboot kernel or a --kernel");
+  if (flags.kernel === undefined && flags.initrd !== undefined)
+    throw new UsageError("--initrd is for a --kernel");
   if (flags.flat === undefined && flags.mode !== undefined)
     throw new UsageError("--mode is for a --flat image");
   if (flags.multiboot !== undefined) return { boot: multiboot(flags), roms };
   if (flags.flat !== undefined) return { boot: flat(flags), roms };
+  if (flags.kernel !== undefined) return { boot: bzImage(flags), roms };
   if (!roms.some(({ gpa, bytes }) => gpa <= RESET_VECTOR && gpa + bytes.length > RESET_VECTOR))
     throw new UsageError(
       roms.length === 0
-        ? "nothing to run: give --multiboot FILE, --rom FILE or --flat FILE@ADDR (--help tells more)"
-        : "no --rom lies at the reset vector 0xfffffff0: give one without an address, or --multiboot or --flat",
+        ? "nothing to run: give --disk FILE, --kernel FILE, --multiboot FILE, --rom FILE or --flat FILE@ADDR (--help tells more)"
+        : "no --rom lies at the reset vector 0xfffffff0: give one without an address, or --kernel, --multiboot or --flat",
     );
   return { boot: () => {}, roms };
 }
@@ -78,6 +101,12 @@ function multiboot(flags: ImageFlags): GuestBoot {
   // By convention the first word of the command line is the kernel's own name.
   const commandLine = [flags.multiboot, flags.append].filter((word) => word !== undefined).join(" ");
   return bootMultiboot({ kernel, commandLine, modules });
+}
+
+function bzImage(flags: ImageFlags): GuestBoot {
+  const kernel = readImageFile(flags.kernel as string, "kernel");
+  const initrd = flags.initrd === undefined ? undefined : readImageFile(flags.initrd, "initrd");
+  return bootLinux({ kernel, commandLine: flags.append ?? "", unpack: "guest", ...(initrd && { initrd }) });
 }
 
 function flat(flags: ImageFlags): GuestBoot {

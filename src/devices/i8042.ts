@@ -7,7 +7,14 @@
  */
 
 import { A20Gate } from "./a20-gate.ts";
-import { type IrqLine, type PortDevice, readAsBytes, writeAsBytes } from "./device.ts";
+import {
+  type AlarmedDevice,
+  type DeviceClock,
+  type IrqLine,
+  type PortDevice,
+  readAsBytes,
+  writeAsBytes,
+} from "./device.ts";
 import {
   keyboardCommand,
   nextByte,
@@ -70,6 +77,10 @@ const COMMAND_READ_TEST_INPUTS = 0xe0;
 /** 0xF0 to 0xFF pulse the output port's lines whose bit is 0 low. */
 const COMMAND_PULSE = 0xf0;
 
+const KEY_ALARM = "key";
+/** Between two keystrokes: twice as fast as anybody types, and slow enough for programs that look at the keyboard now and then. */
+const KEY_NS = 20_000_000;
+
 const NO_PASSWORD = 0xf1;
 const SELF_TEST_PASSED = 0x55;
 const KEYBOARD_LINES_GOOD = 0x00;
@@ -90,6 +101,10 @@ export interface I8042State {
   lastWriteWasCommand: boolean;
   /** The keyboard sent 0xF0: the translation makes the next code a break code. */
   breakNext: boolean;
+  /** Keys that somebody has pressed and the keyboard has not yet sent, one after the other. */
+  keystrokes: (readonly number[])[];
+  /** When the next of them may be pressed. */
+  nextKeyNs: number;
   /** null without a keyboard. */
   keyboard: Ps2KeyboardState | null;
 }
@@ -101,11 +116,13 @@ export interface I8042Options {
   readonly reset: () => void;
   /** Address line 20; its own by default. */
   readonly a20?: A20Gate;
+  /** Paces keystrokes; without it they come all at once. */
+  readonly clock?: DeviceClock;
   /** Whether a keyboard is plugged in; false by default. */
   readonly hasKeyboard?: boolean;
 }
 
-export class I8042 implements PortDevice {
+export class I8042 implements PortDevice, AlarmedDevice {
   readonly name = "i8042";
   readonly ports = [
     { first: DATA_PORT, count: 1 },
@@ -114,10 +131,12 @@ export class I8042 implements PortDevice {
   readonly state: I8042State;
   private readonly irq: IrqLine;
   private readonly reset: () => void;
+  private readonly clock: DeviceClock | undefined;
   readonly a20: A20Gate;
 
   constructor(options: I8042Options) {
     this.irq = options.irq;
+    this.clock = options.clock;
     this.a20 = options.a20 ?? new A20Gate();
     this.reset = options.reset;
     const memory = new Array<number>(MEMORY_BYTES).fill(0);
@@ -130,17 +149,41 @@ export class I8042 implements PortDevice {
       awaiting: -1,
       lastWriteWasCommand: false,
       breakNext: false,
+      keystrokes: [],
+      nextKeyNs: 0,
       keyboard: options.hasKeyboard === true ? powerOnKeyboard() : null,
     };
   }
 
   /**
-   * Keys pressed and released, as the scan codes of set 2 that the keyboard sends. Lost without a keyboard, and while
-   * the guest keeps the keyboard from scanning.
+   * Keys pressed and released one after the other, each as the scan codes of set 2 that the keyboard sends, and no sooner than a fast typist would. Lost
+   * without a keyboard; and those pressed while the guest keeps the keyboard from scanning.
    */
-  type(scanCodes: Iterable<number>): void {
+  type(strokes: Iterable<readonly number[]>): void {
     if (this.state.keyboard === null) return;
-    pressKeys(this.state.keyboard, scanCodes);
+    this.state.keystrokes.push(...strokes);
+    this.pressNext();
+  }
+
+  alarm(id: string, _nowNs: number): void {
+    if (id === KEY_ALARM) this.pressNext();
+  }
+
+  /** As many keys as it is time for, and as the guest has room for. */
+  private pressNext(): void {
+    const { state, clock } = this;
+    const { keyboard, keystrokes } = state;
+    while (keyboard !== null && keystrokes.length > 0) {
+      const now = clock?.nowNs() ?? state.nextKeyNs;
+      if (now < state.nextKeyNs) {
+        clock?.arm(KEY_ALARM, state.nextKeyNs);
+        break;
+      }
+      state.nextKeyNs = now + KEY_NS;
+      // A guest that has not read the last keys is waited for.
+      if (clock !== undefined && keyboard.scanning && keyboard.queue.length > 0) continue;
+      pressKeys(keyboard, keystrokes.shift() as readonly number[]);
+    }
     this.fillOutput();
   }
 

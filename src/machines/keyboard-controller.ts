@@ -4,8 +4,8 @@ import { actions, guards } from "./names.ts";
 
 /** The keyboard controller (8042): `full` while a byte waits in its output buffer. */
 export const keyboardControllerChart = setup({
-  types: { events: {} as MessageOf<"io.read" | "io.write"> },
-  actions: actions("readPort", "writePort"),
+  types: { events: {} as MessageOf<"io.read" | "io.write" | "clock.alarm" | "console.keys"> },
+  actions: actions("readPort", "writePort", "alarm", "type"),
   guards: guards("outputFull", "outputEmpty"),
 }).createMachine({
   id: "kbd",
@@ -13,6 +13,8 @@ export const keyboardControllerChart = setup({
   on: {
     "io.read": { actions: "readPort" },
     "io.write": { actions: "writePort" },
+    "clock.alarm": { actions: "alarm" },
+    "console.keys": { actions: "type" },
   },
   states: {
     empty: { always: { guard: "outputFull", target: "full" } },

@@ -4,6 +4,7 @@ import { MACHINE, type VmAddresses } from "../actors/addresses.ts";
 import type { VmEnding } from "../actors/vm.ts";
 import type { VmEnd } from "../bus/messages/index.ts";
 import type { CpuState } from "../cpu/state.ts";
+import { keystrokesOf } from "../devices/key-codes.ts";
 import { NO_FRAME } from "../mmu/address.ts";
 import type { GuestMemory } from "../mmu/guest-memory.ts";
 import type { AuditViolation, Pager, PagerName } from "../mmu/pager.ts";
@@ -65,6 +66,14 @@ export interface VmConsole {
   readonly text: string;
 }
 
+export interface VmKeyboard {
+  /**
+   * Types a text: letters, digits and signs of a US keyboard, \n for Enter, control characters, and the escape sequences of terminals for arrows and function
+   * keys. Throws VmEndedError.
+   */
+  type(text: string): void;
+}
+
 /** One virtual machine, as its embedder sees it. */
 export class Vm extends EventEmitter<VmEvents> {
   readonly name: string;
@@ -75,6 +84,8 @@ export class Vm extends EventEmitter<VmEvents> {
   readonly console: VmConsole;
   /** The first processor. @internal */
   readonly vcpu: Vcpu;
+  /** The keyboard, of a vm that has one. */
+  readonly keyboard: VmKeyboard;
   /** @internal */
   readonly output: ConsoleOutputBuffer;
   /** What firmware has logged at port 0x402. */
@@ -102,6 +113,7 @@ export class Vm extends EventEmitter<VmEvents> {
     this.#pager = parts.pager;
     this.output = new ConsoleOutputBuffer((bytes) => this.emit("console", bytes));
     this.firmwareLog = new ConsoleOutputBuffer((bytes) => this.emit("firmware", bytes));
+    this.keyboard = { type: (text) => this.#pressKeys(text) };
     const self = this;
     this.console = {
       write: (input) => this.#type(input),
@@ -280,6 +292,14 @@ export class Vm extends EventEmitter<VmEvents> {
     this.memory.dispose();
     this.output.flush();
     if (this.#end !== undefined) this.emit("ended", this.#end.status, this.#end.reason);
+  }
+
+  #pressKeys(text: string): void {
+    this.#demandLive("type on the keyboard");
+    this.machine.bus.post(MACHINE, this.addresses.kbd, {
+      type: "console.keys",
+      strokes: keystrokesOf(text),
+    });
   }
 
   #type(input: string | Uint8Array): void {

@@ -63,7 +63,7 @@ describe("the controller, without a keyboard", () => {
     data(0xf2);
     expect(status() & 1).toBe(0);
     expect(irq.edges).toEqual([]);
-    kbc.type([0x1c]);
+    kbc.type([[0x1c]]);
     expect(status() & 1).toBe(0);
   });
 
@@ -197,7 +197,7 @@ describe("with a keyboard", () => {
   });
 
   test("keys come translated to set 1, releases with the break bit, each byte with an edge", () => {
-    kbc.type([0x1c, 0xf0, 0x1c, 0xe0, 0x75, 0xe0, 0xf0, 0x75]);
+    kbc.type([[0x1c, 0xf0, 0x1c, 0xe0, 0x75, 0xe0, 0xf0, 0x75]]);
     expect(drain()).toEqual([0x1e, 0x9e, 0xe0, 0x48, 0xe0, 0xc8]);
     expect(irq.rises().length).toBe(6);
     expect(irq.level).toBe(false);
@@ -205,13 +205,13 @@ describe("with a keyboard", () => {
 
   test("keys come as they are when the translation is off", () => {
     command(0x60, 0x05);
-    kbc.type([0x1c, 0xf0, 0x1c]);
+    kbc.type([[0x1c, 0xf0, 0x1c]]);
     expect(drain()).toEqual([0x1c, 0xf0, 0x1c]);
   });
 
   test("keys wait while the keyboard is disabled at the controller", () => {
     command(0xad);
-    kbc.type([0x1c]);
+    kbc.type([[0x1c]]);
     expect(status() & 1).toBe(0);
     command(0xae);
     expect(drain()).toEqual([0x1e]);
@@ -220,11 +220,11 @@ describe("with a keyboard", () => {
   test("keys are dropped while the keyboard does not scan", () => {
     data(0xf5);
     expect(drain()).toEqual([0xfa]);
-    kbc.type([0x1c]);
+    kbc.type([[0x1c]]);
     expect(status() & 1).toBe(0);
     data(0xf4);
     expect(drain()).toEqual([0xfa]);
-    kbc.type([0x1c]);
+    kbc.type([[0x1c]]);
     expect(drain()).toEqual([0x1e]);
   });
 
@@ -233,7 +233,7 @@ describe("with a keyboard", () => {
       data(0xf2);
       data(0xfe);
       command(0xaa);
-      kbc.type([0x1c]);
+      kbc.type([[0x1c]]);
     }
     const keyboard = kbc.state.keyboard!;
     expect(keyboard.answer.length).toBeLessThan(4);
@@ -241,7 +241,7 @@ describe("with a keyboard", () => {
   });
 
   test("a restored controller gives the same bytes", () => {
-    kbc.type([0x1c, 0xf0, 0x1c]);
+    kbc.type([[0x1c, 0xf0, 0x1c]]);
     const saved = snapshotOf(kbc);
     drain();
     restoreInto(kbc, saved);

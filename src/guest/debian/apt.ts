@@ -26,9 +26,14 @@ const CLEARED = [
  */
 export class PrivateApt {
   private readonly configuration: string;
+  private readonly hint: string;
 
-  /** @param directory an empty or not yet existing folder */
-  constructor(directory: string) {
+  /**
+   * @param directory an empty or not yet existing folder
+   * @param hint what messages about a failure end with
+   */
+  constructor(directory: string, hint = OWN_IMAGES_HINT) {
+    this.hint = hint;
     const state = join(directory, "state");
     const cache = join(directory, "cache");
     mkdirSync(join(state, "lists", "partial"), { recursive: true });
@@ -101,7 +106,7 @@ export class PrivateApt {
       if (result.status === 0) return;
       throw new GuestFetchError(
         "apt-failed",
-        `apt-get could not download ${names.join(" and ")}: ${complaints(result)} ${OWN_IMAGES_HINT}`,
+        `apt-get could not download ${names.join(" and ")}: ${complaints(result)} ${this.hint}`,
       );
     } finally {
       clearInterval(timer);

@@ -10,7 +10,12 @@ import { OWN_IMAGES_HINT } from "./apt.ts";
  *
  * @throws GuestFetchError `unpack-failed` when a tool is missing, the package is damaged or a pattern matches nothing
  */
-export async function unpackDeb(deb: string, patterns: readonly string[], directory: string): Promise<void> {
+export async function unpackDeb(
+  deb: string,
+  patterns: readonly string[],
+  directory: string,
+  hint = OWN_IMAGES_HINT,
+): Promise<void> {
   mkdirSync(directory, { recursive: true });
   const source = spawn("dpkg-deb", ["--fsys-tarfile", deb], { stdio: ["ignore", "pipe", "pipe"] });
   const sink = spawn(
@@ -34,6 +39,6 @@ export async function unpackDeb(deb: string, patterns: readonly string[], direct
   }
   throw new GuestFetchError(
     "unpack-failed",
-    `Cannot unpack ${deb} with dpkg-deb and tar: ${words.join(" ").trim().replaceAll("\n", " ")}. ${OWN_IMAGES_HINT}`,
+    `Cannot unpack ${deb} with dpkg-deb and tar: ${words.join(" ").trim().replaceAll("\n", " ")}. ${hint}`,
   );
 }

@@ -1,27 +1,17 @@
-import {
-  accessSync,
-  constants,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { readdirSync, renameSync } from "node:fs";
 import { basename, join } from "node:path";
-import { GuestFetchError, mebibytes } from "../errors.ts";
-import { OWN_IMAGES_HINT, PrivateApt } from "./apt.ts";
-import { CACHE_VARIABLE, defaultCacheDirectory, unpackedDirectory } from "./cache.ts";
-import { CommandNotFoundError } from "./command.ts";
+import { mebibytes } from "../errors.ts";
+import { PrivateApt } from "./apt.ts";
+import { defaultCacheDirectory, unpackedDirectory } from "./cache.ts";
 import { unpackDeb } from "./deb.ts";
-import { isAlive, withLock } from "./lock.ts";
+import { fetchFolder, noPackage, packageFile } from "./fetch-folder.ts";
 import {
   type CachedPackage,
   describeFile,
   type GuestManifest,
-  MANIFEST_FILE,
   MANIFEST_SCHEMA,
   readManifest,
+  writeManifest,
 } from "./manifest.ts";
 
 /** Debian's two 32-bit kernels: two-level page tables, and PAE with execute-disable. */
@@ -96,80 +86,19 @@ export async function fetchDebianGuest(options: FetchOptions = {}): Promise<Debi
   const cacheDirectory = options.cacheDirectory ?? defaultCacheDirectory();
   const flavour = options.flavour ?? "686";
   const progress = options.onProgress ?? (() => {});
-  const cached = cachedDebianGuest(cacheDirectory, flavour);
-  if (cached && !options.refresh) return cached;
-  prepareCache(cacheDirectory);
-  const onWait = (pid: number): void =>
-    progress(`process ${pid} is fetching the guest already; waiting for it`);
-  return withLock(
-    join(cacheDirectory, "fetch.lock"),
-    async () => {
-      const meanwhile = cachedDebianGuest(cacheDirectory, flavour);
-      if (meanwhile && !options.refresh) return meanwhile;
-      await fetchInto(cacheDirectory, FLAVOURS[flavour], progress);
-      const fetched = cachedDebianGuest(cacheDirectory, flavour);
-      if (!fetched)
-        throw new GuestFetchError("unpack-failed", `The guest just fetched is not in ${cacheDirectory}.`);
-      return { ...fetched, fromCache: false };
+  const { folder, metaPackage } = FLAVOURS[flavour];
+  return fetchFolder({
+    cacheDirectory,
+    folder,
+    progress,
+    refresh: options.refresh === true,
+    cached: () => cachedDebianGuest(cacheDirectory, flavour),
+    fill: async (temporary, result) => {
+      const manifest = await fetchGuest(temporary, result, metaPackage, progress);
+      writeManifest(result, manifest);
+      return `Linux ${manifest.kernelRelease} and busybox`;
     },
-    { onWait },
-  );
-}
-
-function prepareCache(directory: string): void {
-  try {
-    mkdirSync(directory, { recursive: true });
-    accessSync(directory, constants.W_OK);
-  } catch (error) {
-    throw new GuestFetchError(
-      "cache-not-writable",
-      `The folder ${directory} for fetched guests cannot be written: name another in the environment variable ` +
-        `${CACHE_VARIABLE}. ${OWN_IMAGES_HINT}`,
-      { cause: error },
-    );
-  }
-}
-
-/** Removes what fetches that were killed have left. */
-function removeAbandoned(cacheDirectory: string): void {
-  for (const name of readdirSync(cacheDirectory)) {
-    const pid = /^fetch-(\d+)-/.exec(name)?.[1];
-    if (pid && !isAlive(Number(pid))) rmSync(join(cacheDirectory, name), { recursive: true, force: true });
-  }
-}
-
-async function fetchInto(
-  cacheDirectory: string,
-  { folder, metaPackage }: FlavourNames,
-  progress: (line: string) => void,
-): Promise<void> {
-  removeAbandoned(cacheDirectory);
-  const temporary = mkdtempSync(join(cacheDirectory, `fetch-${process.pid}-`));
-  try {
-    const result = join(temporary, folder);
-    const manifest = await fetchGuest(temporary, result, metaPackage, progress);
-    writeFileSync(join(result, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
-    const target = join(cacheDirectory, folder);
-    // A folder cannot be renamed onto one that is not empty, so an older one steps aside first.
-    try {
-      renameSync(target, join(temporary, "old"));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
-    renameSync(result, target);
-    progress(`Linux ${manifest.kernelRelease} and busybox are in ${target}`);
-  } catch (error) {
-    if (error instanceof CommandNotFoundError) {
-      throw new GuestFetchError(
-        "no-apt",
-        `This machine has no apt to fetch Debian's kernel with (${error.message}) ${OWN_IMAGES_HINT}`,
-        { cause: error },
-      );
-    }
-    throw error;
-  } finally {
-    rmSync(temporary, { recursive: true, force: true });
-  }
+  });
 }
 
 async function fetchGuest(
@@ -193,13 +122,7 @@ async function fetchGuest(
   await apt.download([kernelPackage, BUSYBOX_PACKAGE], packages, (bytes) =>
     progress(`downloaded ${mebibytes(bytes)} of ${mebibytes(total)}`),
   );
-  const files = readdirSync(packages);
-  const find = (name: string): string => {
-    const file = files.find((candidate) => candidate.startsWith(`${name}_`));
-    if (!file)
-      throw new GuestFetchError("apt-failed", `apt-get left no file for ${name}. ${OWN_IMAGES_HINT}`);
-    return join(packages, file);
-  };
+  const find = (name: string): string => packageFile(packages, name);
 
   progress("unpacking the kernel and busybox");
   const tree = join(temporary, "tree");
@@ -234,15 +157,4 @@ async function kernelPackageOf(apt: PrivateApt, metaPackage: string, trouble: st
   const kernel = /\blinux-image-\d\S*/.exec(meta?.get("Depends") ?? "")?.[0];
   if (!kernel) throw noPackage(metaPackage, trouble);
   return kernel;
-}
-
-function noPackage(name: string, trouble: string): GuestFetchError {
-  const why =
-    trouble === ""
-      ? "Debian 12 has it; is one of its mirrors in /etc/apt?"
-      : `apt-get update said: ${trouble}`;
-  return new GuestFetchError(
-    "no-package",
-    `apt's sources offer no ${name} for i386. ${why} ${OWN_IMAGES_HINT}`,
-  );
 }

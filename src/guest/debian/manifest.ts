@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Raised whenever the folder's layout changes, so that an older one is fetched anew. */
@@ -35,16 +35,31 @@ export function describeFile(directory: string, path: string): CachedFile {
   return { path, sizeBytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
+export function writeManifest(directory: string, manifest: object): void {
+  writeFileSync(join(directory, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
 /**
  * The manifest of `directory`, or undefined when there is none, it is of another schema, or a file that it names is gone or has
  * another size.
  */
 export function readManifest(directory: string): GuestManifest | undefined {
+  return readManifestOf<GuestManifest>(directory, ({ kernel, busybox, packages }) => [
+    kernel,
+    busybox,
+    ...packages,
+  ]);
+}
+
+/** The same of another folder, whose manifest names `files`. */
+export function readManifestOf<Manifest extends { readonly schema: number }>(
+  directory: string,
+  files: (manifest: Manifest) => readonly CachedFile[],
+): Manifest | undefined {
   try {
-    const manifest = JSON.parse(readFileSync(join(directory, MANIFEST_FILE), "utf8")) as GuestManifest;
+    const manifest = JSON.parse(readFileSync(join(directory, MANIFEST_FILE), "utf8")) as Manifest;
     if (manifest.schema !== MANIFEST_SCHEMA) return undefined;
-    const files = [manifest.kernel, manifest.busybox, ...manifest.packages];
-    return files.every((file) => statSync(join(directory, file.path)).size === file.sizeBytes)
+    return files(manifest).every((file) => statSync(join(directory, file.path)).size === file.sizeBytes)
       ? manifest
       : undefined;
   } catch {
