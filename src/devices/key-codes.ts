@@ -49,8 +49,6 @@ const NAMED: readonly (readonly [string, Keystroke])[] = [
   ["\x1b", [0x76]],
 ];
 
-const KEYS: ReadonlyMap<string, Keystroke> = keys();
-
 function keys(): Map<string, Keystroke> {
   const map = new Map<string, Keystroke>();
   for (const [plain, shifted, text] of ROWS) {
@@ -72,6 +70,8 @@ const pressed = (code: Keystroke): Keystroke => [...code, ...released(code)];
 const released = (code: Keystroke): Keystroke =>
   code[0] === EXTENDED ? [EXTENDED, BREAK, ...code.slice(1)] : [BREAK, ...code];
 const held = (modifier: number, code: Keystroke): Keystroke => [modifier, ...pressed(code), BREAK, modifier];
+
+const KEYS: ReadonlyMap<string, Keystroke> = keys();
 
 /** Longest sequence that stands for one key. */
 const LONGEST = Math.max(...[...KEYS.keys()].map((text) => text.length));

@@ -62,7 +62,7 @@ describe("run-guest", () => {
   });
 
   it.each<[string, ImageFlags, string, RegExp]>([
-    ["nothing to run", {}, "UsageError", /nothing to run: give --multiboot/],
+    ["nothing to run", {}, "UsageError", /nothing to run: give --disk FILE/],
     ["a ROM that is not there", { rom: ["nowhere"] }, "GuestImageError", /Cannot read the ROM image/],
     ["an empty ROM", { rom: ["empty"] }, "GuestImageError", /empty|0 bytes/],
     ["a ROM of odd size", { rom: ["odd"] }, "GuestImageError", /65537 bytes, which is no multiple of 4096/],

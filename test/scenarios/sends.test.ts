@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { runBoot } from "../../scenarios/support/boot.ts";
 import { parseCommand } from "../../scenarios/support/flags.ts";
-import { SEND_FLAGS, sendsOf } from "../../scenarios/support/sends.ts";
+import { SEND_FLAGS, sendsOf, TYPE_FLAGS } from "../../scenarios/support/sends.ts";
 import { bootProgram } from "../../src/guest/boots.ts";
 import { GuestBuilder, ref } from "../../src/guest/builder/index.ts";
 import { createMachine } from "../../src/vm/machine.ts";
 
 const sends = (...args: string[]) =>
-  sendsOf(parseCommand({ name: "x", summary: "", flags: SEND_FLAGS }, args).given);
+  sendsOf(parseCommand({ name: "x", summary: "", flags: { ...SEND_FLAGS, ...TYPE_FLAGS } }, args).given);
 const latin1 = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1");
 
 /** Prompts with "$ " for a line, echoes it, and prompts again. It polls the serial port. */
