@@ -1,47 +1,41 @@
 import type { Form } from "./forms.ts";
 
-/**
- * Forms whose outcome depends on the system around the program (descriptors, control registers, clocks), and so cannot be recorded from any user
- * program: by helper, the test that has them instead. Paths from test/cpu. Privileged instructions are not here: that they raise #GP
- * at CPL 3 is recorded.
- */
-const BY_HELPER: Readonly<Record<string, string>> = {
-  access_control: "system/control.test.ts",
-  arpl: "system/segments.test.ts",
-  fxrstor: "sse/fxsave.test.ts",
-  fxsave: "sse/fxsave.test.ts",
-  call_far: "system/far-transfer.test.ts",
-  cpuid: "system/control.test.ts",
-  int1: "system/control.test.ts",
-  int_n: "system/guests.test.ts",
-  iret: "system/far-transfer.test.ts",
-  jmp_far: "system/far-transfer.test.ts",
-  lar: "system/segments.test.ts",
-  load_far_pointer: "system/segments.test.ts",
-  lsl: "system/segments.test.ts",
-  mov_from_seg: "system/segments.test.ts",
-  mov_to_seg: "system/segments.test.ts",
-  pop_seg: "system/segments.test.ts",
-  push_seg: "system/segments.test.ts",
-  rdpmc: "system/control.test.ts",
-  rdtsc: "system/control.test.ts",
-  ret_far: "system/far-transfer.test.ts",
-  sgdt: "system/control.test.ts",
-  sidt: "system/segments.test.ts",
-  sldt: "system/segments.test.ts",
-  smsw: "system/control.test.ts",
-  str: "system/segments.test.ts",
-  sysenter: "system/control.test.ts",
-  sysexit: "system/control.test.ts",
-  verr: "system/segments.test.ts",
-  verw: "system/segments.test.ts",
+/** A test that proves a form of which nothing can be recorded. */
+export interface Elsewhere {
+  /** From test/cpu. */
+  readonly file: string;
+  /** Of its name, as it stands in the file. */
+  readonly test: string;
+}
+
+const CONTROL = "system/control.test.ts";
+
+/** Forms that tell of the processor itself, of its clocks, or what QEMU does not do: by helper. */
+const BY_HELPER: Readonly<Record<string, Elsewhere>> = {
+  cpuid: { file: CONTROL, test: "CPUID names the vendor, the highest leaf and the features" },
+  int1: { file: CONTROL, test: "INT1 is a #DB whatever its gate's DPL" },
+  rdpmc: { file: CONTROL, test: "RDPMC has no counter" },
+  rdtsc: { file: CONTROL, test: "the time-stamp counter is read by RDTSC and RDMSR and written by WRMSR" },
 };
 
+/**
+ * Helpers of instructions whose outcome depends on descriptors, rings and modes, so that no user program can record them: there are cases of
+ * system code (system/). Privileged instructions have both: that they raise #GP at CPL 3 is recorded of user programs, too.
+ */
+const SYSTEM_ONLY =
+  /^(access_control|arpl|fxrstor|fxsave|call_far|int_n|iret|jmp_far|lar|load_far_pointer|lsl|mov_from_seg|mov_to_seg|pop_seg|push_seg|ret_far|sgdt|sidt|sldt|smsw|str|sysenter|sysexit|verr|verw)$/;
+const PRIVILEGED =
+  /^(lldt|ltr|lgdt|lidt|lmsw|clts|invlpg|invd|cli|sti|pushf|popf|mov_from_cr|mov_from_dr|mov_to_dr)$/;
+
+export const onlyAsSystemCode = ({ line }: Form): boolean => SYSTEM_ONLY.test(line.helper ?? "");
+export const asSystemCode = (form: Form): boolean =>
+  onlyAsSystemCode(form) || PRIVILEGED.test(form.line.helper ?? "");
+
 /** The test that tries a form which cannot be recorded, or undefined. */
-export function testedElsewhere(form: Form): string | undefined {
+export function testedElsewhere(form: Form): Elsewhere | undefined {
   const { line, x87, rm } = form;
   // FISTTP of newer processors is none here.
   if (x87 && rm === "mem" && x87.reg === 1 && [0xdb, 0xdd, 0xdf].includes(line.opcode))
-    return "fpu/unit.test.ts";
+    return { file: "fpu/unit.test.ts", test: `["${line.opcode.toString(16).toUpperCase()} /1 (FISTTP)"` };
   return line.helper === undefined ? undefined : BY_HELPER[line.helper];
 }
