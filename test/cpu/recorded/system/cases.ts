@@ -170,8 +170,8 @@ function sizeOf({ line, operandSize }: Form): number {
 function operandWord(draft: Draft): number {
   const { form, random, record } = draft;
   const { helper = "" } = form.line;
-  // Breakpoints are others' tests: none is enabled, nor general detect.
-  if (helper === "mov_to_dr") return random.word() & 0x0f00;
+  // Breakpoints are others' tests: none is enabled, nor general detect. Reserved bits, which QEMU keeps, are 0.
+  if (helper === "mov_to_dr") return random.word() & 0x0700;
   if (helper === "lmsw") return random.below(2) ? (random.word() & 0xfffe) | 1 : random.below(16);
   if (helper === "lldt" && random.below(2))
     return random.pick([Sel.ldt, Sel.ldt, Sel.tss, Sel.ldt | 4, 0, 3]);
