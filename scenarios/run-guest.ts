@@ -20,6 +20,7 @@ import {
   vmSettings,
 } from "./support/flags.ts";
 import { hasResetRom, IMAGE_FLAGS, imageGuest, isBiosGuest } from "./support/images.ts";
+import { LiveScreen } from "./support/live-screen.ts";
 import { inspect, scenarioMachine } from "./support/machine.ts";
 import { PostCodes, postCodeOf, postCodeText } from "./support/post-codes.ts";
 import { ProgressLine } from "./support/progress.ts";
@@ -41,7 +42,7 @@ const FLAGS = {
   ...SEND_FLAGS,
   ...TYPE_FLAGS,
   ...REBOOT_FLAGS,
-  until: { type: "string", value: "REGEX", help: "stop when the console shows this" },
+  until: { type: "string", value: "REGEX", help: "stop when the console or the text screen shows this" },
   "exit-on": {
     type: "string",
     value: "END",
@@ -61,7 +62,14 @@ const FLAGS = {
     help: "an I/O port whose bytes are shown as those of 0xe9 are, such as a printer's 0x3bc; may be given several times",
   },
   "console-file": { type: "string", value: "FILE", help: "write all that the guest shows to a file, too" },
-  screen: { type: "boolean", help: "print the text screen (80 by 25) at the end" },
+  screen: {
+    type: "boolean",
+    help: "show the text screen (80 by 25): on a terminal while the guest runs, in place of the console, and at the end; with --json as screen. A BIOS then does not talk on the serial port",
+  },
+  keyboard: {
+    type: "boolean",
+    help: "connect stdin to the guest's keyboard; with --screen on a terminal that is a PC to sit at",
+  },
   console: {
     type: "boolean",
     help: "connect stdin to the guest's serial port, and show its output even with --json",
@@ -95,6 +103,7 @@ interface Goal {
 async function main(common: CommonSettings, flags: Flags, given: readonly GivenFlag[]): Promise<number> {
   const goal = goalOf(flags);
   const sends = sendsOf(given);
+  const typedTo = typedInputOf(flags);
   const auditExits = countOf("audit-exits", flags["audit-exits"] ?? String(DEFAULT_AUDIT_EXITS));
   const bootsFromDisk = isBiosGuest(flags) && (flags.disk !== undefined || flags.bios !== undefined);
   const bios = bootsFromDisk
@@ -118,23 +127,32 @@ async function main(common: CommonSettings, flags: Flags, given: readonly GivenF
     vga: true,
     pci: true,
     keyboard: true,
+    firmwareOnSerial: flags.screen !== true,
     reboots,
   });
-  const progress = new ProgressLine(vm);
+  const live =
+    flags.screen === true && !common.json && process.stdout.isTTY === true
+      ? new LiveScreen(vm, (text) => void process.stdout.write(text))
+      : undefined;
+  const progress = live === undefined ? new ProgressLine(vm) : undefined;
   const show = (text: string | Uint8Array): void => {
-    progress.clear();
+    progress?.clear();
     process.stdout.write(text);
   };
-  const showsConsole = !common.json || flags.console === true;
+  const showsConsole = live === undefined && (!common.json || flags.console === true);
   if (showsConsole) vm.on("console", show);
   if (flags["firmware-log"] === true) vm.on("firmware", (bytes) => void process.stderr.write(bytes));
   if (file !== undefined) vm.on("console", (bytes) => void writeSync(file, bytes));
   const tell = (text: string): void => {
-    progress.clear();
+    if (live !== undefined) {
+      live.tell(text);
+      return;
+    }
+    progress?.clear();
     process.stderr.write(text);
   };
   const postCodes = new PostCodes(vm, goal.postCode, flags.post === true ? tell : undefined);
-  const terminal = flags.console === true ? new Terminal(vm, show) : undefined;
+  const terminal = typedTo === undefined ? undefined : new Terminal(vm, live ? tell : show, typedTo);
   let outcome: BootOutcome;
   try {
     outcome = await runBoot(vm, {
@@ -148,7 +166,8 @@ async function main(common: CommonSettings, flags: Flags, given: readonly GivenF
     });
   } finally {
     terminal?.disconnect();
-    progress.stop();
+    progress?.stop();
+    live?.stop();
     inspector?.stop();
     if (file !== undefined) closeSync(file);
   }
@@ -167,6 +186,14 @@ async function main(common: CommonSettings, flags: Flags, given: readonly GivenF
       ...(flags.screen === true && { screen: vm.screen }),
     });
   return ok ? 0 : 1;
+}
+
+/** Where stdin leads. @throws UsageError */
+function typedInputOf(flags: Flags): "console" | "keyboard" | undefined {
+  if (flags.console === true && flags.keyboard === true)
+    throw new UsageError("--console and --keyboard both take stdin: leave one of them out");
+  if (flags.keyboard === true) return "keyboard";
+  return flags.console === true ? "console" : undefined;
 }
 
 /** A BIOS that halts has found nothing to run. */

@@ -59,7 +59,7 @@ export async function runBoot(vm: Vm, options: BootOptions): Promise<BootOutcome
   } while (result.status === "waiting" && (await terminal?.input()) === true);
   const wallMs = performance.now() - startMs;
   audits.run();
-  const reached = (allSent && match.found) || found;
+  const reached = (allSent && match.reachedAtEnd()) || found;
   return { result, reached, waitsFor: sender.left[0]?.after, audits, wallMs };
 }
 

@@ -55,12 +55,18 @@ export class Terminal {
   #lastLength = -1;
   #silentSinceNs = 0;
 
-  /** @param show writes text for the user beside the guest's output */
-  constructor(vm: Vm, show: (text: string) => void) {
+  readonly #to: "console" | "keyboard";
+
+  /**
+   * @param show writes text for the user beside the guest's output
+   * @param to where typed text goes; to the keyboard at once, also that of a pipe, with nothing behind it
+   */
+  constructor(vm: Vm, show: (text: string) => void, to: "console" | "keyboard" = "console") {
     this.#vm = vm;
+    this.#to = to;
     this.#show = show;
     this.#ready = new ConsoleMatch(vm, new RegExp(READY_MARK));
-    this.#open = process.stdin.isTTY === true;
+    this.#open = process.stdin.isTTY === true || to === "keyboard";
     const { stdin } = process;
     if (stdin.isTTY) {
       stdin.setRawMode(true);
@@ -78,7 +84,7 @@ export class Terminal {
 
   /** To be called between bursts of the guest. */
   afterExit(): void {
-    if (this.#ended && this.#open) this.#endInput();
+    if (this.#ended && this.#open && this.#to === "console") this.#endInput();
     if (this.#open || !this.#ready.reached()) return;
     this.#open = true;
     for (const bytes of this.#held.splice(0)) this.#type(bytes);
@@ -129,7 +135,10 @@ export class Terminal {
   }
 
   #type(bytes: Uint8Array): void {
-    if (this.#vm.reason === undefined) this.#vm.console.write(bytes);
+    if (this.#vm.reason === undefined) {
+      if (this.#to === "console") this.#vm.console.write(bytes);
+      else this.#vm.keyboard.type(new TextDecoder().decode(bytes));
+    }
     this.#wake();
   }
 

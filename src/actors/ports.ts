@@ -24,6 +24,8 @@ export interface PortsParts extends DeviceParts {
   readonly cpus?: number;
   /** Files in fw_cfg. */
   readonly files?: FirmwareFiles;
+  /** Firmware talks on the serial port as well. Default: yes. */
+  readonly firmwareOnSerial?: boolean;
   /** On the PCI bus, by number (device << 3 | function). */
   readonly functions: ReadonlyMap<number, PciFunction>;
   /** Ports besides 0xe9 whose bytes go to the console. Default: none. */
@@ -77,6 +79,7 @@ export function addPorts(stage: Stage, parts: PortsParts): PortsModels {
     const fwCfg = new FwCfg({
       memoryBytes: parts.memoryBytes,
       cpus: parts.cpus ?? 1,
+      onSerial: parts.firmwareOnSerial ?? true,
       ...(parts.files && { files: parts.files }),
     });
     const vga = parts.vga ? new VgaText(time) : undefined;

@@ -28,6 +28,8 @@ export type FirmwareFiles = Readonly<Record<string, Uint8Array>>;
 export interface FwCfgMachine {
   readonly memoryBytes: number;
   readonly cpus: number;
+  /** Firmware shall talk on the serial port as well as on the screen. Default: yes. */
+  readonly onSerial?: boolean;
   /** Beside the map of memory, which is always there. */
   readonly files?: FirmwareFiles;
 }
@@ -48,14 +50,14 @@ export class FwCfg implements PortDevice {
   readonly #items: ReadonlyMap<number, ArrayLike<number>>;
 
   constructor(machine: FwCfgMachine) {
-    const { memoryBytes, cpus } = machine;
+    const { memoryBytes, cpus, onSerial = true } = machine;
     const files = Object.entries({ "etc/e820": memoryMap(memoryBytes), ...machine.files });
     this.#items = new Map<number, ArrayLike<number>>([
       [Key.signature, Buffer.from("QEMU")],
       [Key.id, littleEndian(1, 4)],
       [Key.uuid, littleEndian(0, 16)],
       [Key.ramSize, littleEndian(memoryBytes, 8)],
-      [Key.noGraphic, littleEndian(1, 2)],
+      [Key.noGraphic, littleEndian(onSerial ? 1 : 0, 2)],
       [Key.cpuCount, littleEndian(cpus, 2)],
       [Key.bootMenu, littleEndian(0, 2)],
       [Key.maxCpus, littleEndian(cpus, 2)],

@@ -256,6 +256,7 @@ export class Machine {
         consolePorts: options.consolePorts ?? [],
         vga: options.vga ?? false,
         apic: options.apic ?? false,
+        firmwareOnSerial: options.firmwareOnSerial ?? true,
         firmwareFiles: {
           ...(options.apic === true &&
             acpiFiles({ cpus: set.vcpus.length, keyboard: options.keyboard === true })),

@@ -54,6 +54,8 @@ export interface VmOptions {
   readonly roms?: readonly RomImage[];
   /** Files that firmware finds in fw_cfg, beside those that the machine itself gives it (map of memory, ACPI tables). */
   readonly firmwareFiles?: FirmwareFiles;
+  /** Firmware is told (by fw_cfg) that there is no screen to look at, and SeaBIOS then talks on the serial port as well. Default: yes. */
+  readonly firmwareOnSerial?: boolean;
   /** A PCI bus with its chip set, which can show RAM in place of ROM from C0000 to FFFFF. Default: when there is something on it. Needed for disks and virtio. */
   readonly pci?: boolean;
   /** IDE disks: primary master and slave, secondary master and slave. With any of them the controller is on the PCI bus. */

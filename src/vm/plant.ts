@@ -88,6 +88,7 @@ export interface PlantParts {
   readonly upper: UpperMemory | undefined;
   /** In fw_cfg. */
   readonly firmwareFiles: FirmwareFiles;
+  readonly firmwareOnSerial: boolean;
   /** Of the vcpu whose turn it is. */
   readonly paging: GuestPaging;
   readonly pager: Pager;
@@ -187,6 +188,7 @@ export function buildPlant(parts: PlantParts): Plant {
     vga: parts.vga,
     cpus: vcpus.length,
     files: parts.firmwareFiles,
+    firmwareOnSerial: parts.firmwareOnSerial,
     functions: parts.upper === undefined ? new Map() : pciFunctions(channels.length > 0, virtio),
   });
   const routes = new IoRoutes(

@@ -19,6 +19,19 @@ const CHARACTERS = [
   "\u03b1\u00df\u0393\u03c0\u03a3\u03c3\u00b5\u03c4\u03a6\u0398\u03a9\u03b4\u221e\u03c6\u03b5\u2229\u2261\u00b1\u2265\u2264\u2320\u2321\u00f7\u2248\u00b0\u2219\u00b7\u221a\u207f\u00b2\u25a0 ",
 ].join("");
 
+/** Where the cursor is on the screen; both from 0. */
+export interface ScreenCursor {
+  readonly row: number;
+  readonly column: number;
+}
+
+/** `start` and `cursor` in cells; undefined when it is switched off or not on the screen. */
+export function screenCursor(start: number, cursor: number | undefined): ScreenCursor | undefined {
+  if (cursor === undefined) return undefined;
+  const cell = (cursor - start + TEXT_BYTES / 2) % (TEXT_BYTES / 2);
+  return cell < COLUMNS * ROWS ? { row: Math.floor(cell / COLUMNS), column: cell % COLUMNS } : undefined;
+}
+
 /**
  * The text on the screen, a string a row with spaces at its end cut off; undefined when the vm has no video memory. `start`: of the first character,
  * in cells; the text memory goes round.

@@ -16,7 +16,7 @@ import { VmEndedError } from "./errors.ts";
 import type { Machine } from "./machine.ts";
 import type { RunAsyncOptions, RunOptions, RunResult, VmStatus } from "./options.ts";
 import type { DeviceModels } from "./plant.ts";
-import { screenRows } from "./screen.ts";
+import { type ScreenCursor, screenCursor, screenRows } from "./screen.ts";
 
 export interface VmEvents {
   /** Bytes that the guest has sent, a line or less at a time. */
@@ -158,6 +158,12 @@ export class Vm extends EventEmitter<VmEvents> {
   /** The text on the screen by rows, of a vm with text memory; what was there last when it has ended. */
   get screen(): readonly string[] | undefined {
     return this.#released ? this.#lastScreen : screenRows(this.memory, this.devices.vga?.start);
+  }
+
+  /** The cursor of the text screen; undefined when it does not show. */
+  get cursor(): ScreenCursor | undefined {
+    const { vga } = this.devices;
+    return vga === undefined ? undefined : screenCursor(vga.start, vga.cursor);
   }
 
   /** What an actor threw, when it has ended as failed. */
