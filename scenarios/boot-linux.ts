@@ -7,7 +7,7 @@ import { POWERED_OFF } from "../src/devices/acpi-pm.ts";
 import { DONE_MARK, READY_MARK } from "../src/guest/initramfs/init-script.ts";
 import type { RunResult } from "../src/vm/options.ts";
 import { type BootOutcome, bootReport, runBoot, tellEnd } from "./support/boot.ts";
-import { DISK_FLAGS, drivesOf, modulesFor } from "./support/disks.ts";
+import { DISK_FLAGS, drivesOf, modulesFor, ROOT_FLAGS, rootDevice } from "./support/disks.ts";
 import {
   type CommonSettings,
   countOf,
@@ -28,6 +28,7 @@ const DEFAULT_AUDIT_EXITS = 20_000;
 const FLAGS = {
   ...LINUX_FLAGS,
   ...DISK_FLAGS,
+  ...ROOT_FLAGS,
   ...REBOOT_FLAGS,
   until: {
     type: "string",
@@ -71,10 +72,12 @@ async function main(common: CommonSettings, flags: Flags): Promise<number> {
   const every = auditExits === undefined ? DEFAULT_AUDIT_EXITS : countOf("audit-exits", auditExits);
   const ownPattern = flags.until === undefined ? undefined : patternOf("until", flags.until);
   const reboots = rebootsOf(flags, interactive ? Number.POSITIVE_INFINITY : 0);
+  const root = rootDevice(flags);
   const drives = drivesOf(flags);
   const guest = await linuxGuest(flags, {
     keepShell: interactive,
     modules: modulesFor(drives),
+    root,
     ...(drives.virtioConsole && { terminal: "hvc0" }),
   });
   const until = ownPattern ?? (interactive ? undefined : guest.hasScript ? DONE_PATTERN : READY_PATTERN);

@@ -5,6 +5,7 @@
  *     npx tsx scenarios/lockstep.ts --linux bare vtlb
  */
 import { READY_MARK } from "../src/guest/initramfs/init-script.ts";
+import { DISK_FLAGS, modulesFor, ROOT_FLAGS, rootDevice, separateDrives } from "./support/disks.ts";
 import {
   type CommonSettings,
   countOf,
@@ -20,15 +21,19 @@ import { LINUX_FLAGS, linuxGuest } from "./support/linux.ts";
 import { Contestant } from "./support/lockstep/contestant.ts";
 import { type LockstepReport, lockstep } from "./support/lockstep/lockstep.ts";
 import { inspect, scenarioMachine, traceMessages } from "./support/machine.ts";
+import { REBOOT_FLAGS, rebootsOf } from "./support/reboots.ts";
 import { printJson, runScenario } from "./support/scenario.ts";
 
 const DEFAULT_EVERY = 100_000;
 const DEFAULT_MEMORY_EVERY = 10_000_000;
 const DEFAULT_ROUNDS = 400_000;
 
+/** Those for a real kernel. */
+const REAL_FLAGS = { ...LINUX_FLAGS, ...DISK_FLAGS, ...ROOT_FLAGS, ...REBOOT_FLAGS };
+
 const FLAGS = {
   linux: { type: "boolean", help: `Linux, to ${READY_MARK}, instead of the built-in guest` },
-  ...LINUX_FLAGS,
+  ...REAL_FLAGS,
   until: {
     type: "string",
     value: "REGEX",
@@ -73,8 +78,13 @@ async function main(
   const every = number("every", DEFAULT_EVERY);
   const memoryEvery = number("memory-every", DEFAULT_MEMORY_EVERY);
   const until = patternOf("until", flags.until ?? READY_MARK);
+  const reboots = rebootsOf(flags);
+  if (!flags.linux && (flags.disk !== undefined || flags["virtio-console"]))
+    throw new UsageError("--disk and --virtio-console are for --linux: the built-in guest has no drivers");
+  const root = rootDevice(flags);
+  const modules = modulesFor(separateDrives(flags));
   const { boot, cpu } = flags.linux
-    ? await linuxGuest(flags, { keepShell: false })
+    ? await linuxGuest(flags, { keepShell: false, modules, root })
     : { boot: churn(number("rounds", DEFAULT_ROUNDS)), cpu: "p6" as const };
 
   let madeBefore = false;
@@ -83,7 +93,9 @@ async function main(
       const machine = scenarioMachine({ ...common, trace: undefined }, 1, { cpu });
       if (common.trace !== undefined && !madeBefore)
         traceMessages(machine, common.trace, `${side} ${pager} `);
-      return new Contestant(machine.createVm({ name: "guest", ...vmSettings({ ...common, pager }), boot }));
+      const { overlays, ...drives } = separateDrives(flags);
+      const settings = { ...vmSettings({ ...common, pager }), ...drives, reboots, boot };
+      return new Contestant(machine.createVm({ name: "guest", ...settings }), overlays);
     };
     const pair = [contestant(first, "a"), contestant(second, "b")] as const;
     madeBefore = true;

@@ -30,7 +30,17 @@ export const DISK_FLAGS = {
   },
 } as const satisfies FlagSpecs;
 
-type DiskFlags = Partial<FlagValues<typeof DISK_FLAGS>>;
+/** Of scenarios that boot Linux with the initramfs that Umbra makes. */
+export const ROOT_FLAGS = {
+  root: {
+    type: "string",
+    value: "DEVICE",
+    bare: "",
+    help: "the root file system is on a disk (default: on the first --disk; root= in --append is the same): its /sbin/init runs, or --script, or a shell",
+  },
+} as const satisfies FlagSpecs;
+
+export type DiskFlags = Partial<FlagValues<typeof DISK_FLAGS>>;
 
 /** Disks and console as a vm takes them. */
 export type Drives = Required<Pick<VmOptions, "virtioConsole">> & {
@@ -62,10 +72,48 @@ export function drivesOf(flags: DiskFlags): Drives {
   };
 }
 
+/**
+ * For several machines side by side, each with what it writes in an overlay of its own, in memory. @throws UsageError when a file is to be written; DiskError
+ */
+export function separateDrives(flags: DiskFlags): Drives & { readonly overlays: readonly OverlayDisk[] } {
+  const writing = flags.disk?.find((text) => driveOf(text).writes !== "forgotten");
+  if (writing !== undefined)
+    throw new UsageError(
+      `each side has an overlay of its own, in memory: leave ,write and ,overlay out of --disk ${writing}`,
+    );
+  const drives = drivesOf(flags);
+  const all = [...drives.disks, ...drives.virtioDisks.map(({ disk }) => disk)];
+  return { ...drives, overlays: all.filter((disk) => disk instanceof OverlayDisk) };
+}
+
 /** Their files can be opened by others. */
 export function closeDrives({ disks, virtioDisks }: Drives): void {
   for (const disk of disks) disk?.close();
   for (const { disk } of virtioDisks) disk.close();
+}
+
+/**
+ * The device that is to be the root, if any. @throws UsageError
+ */
+export function rootDevice(flags: {
+  readonly root?: string;
+  readonly append?: string;
+  readonly initrd?: string;
+  readonly disk?: readonly string[];
+}): string | undefined {
+  // An initial ram disk of one's own looks for root= itself.
+  const appended =
+    flags.initrd === undefined ? /(?:^|\s)root=(\S+)/.exec(flags.append ?? "")?.[1] : undefined;
+  const root = flags.root ?? appended;
+  if (root === undefined) return undefined;
+  if (flags.initrd !== undefined)
+    throw new UsageError("--root goes into the initramfs that Umbra makes: leave --initrd out");
+  const [first] = flags.disk ?? [];
+  if (first === undefined) throw new UsageError("--root needs a --disk with a file system on it");
+  if (root === "") return driveOf(first).controller === "ide" ? "/dev/sda" : "/dev/vda";
+  if (!/^\/dev\/\w+$/.test(root))
+    throw new UsageError(`--root takes a device like /dev/sda or /dev/vda1, not "${root}"`);
+  return root;
 }
 
 /** What Debian's kernel has to load for them. */

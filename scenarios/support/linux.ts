@@ -53,6 +53,8 @@ export interface LinuxOptions {
   readonly modules?: readonly string[];
   /** A device in /dev for the shell, instead of the console. */
   readonly terminal?: string;
+  /** A device in /dev whose file system becomes the root. */
+  readonly root?: string | undefined;
 }
 
 export interface LinuxGuest {
@@ -67,7 +69,7 @@ export interface LinuxGuest {
  * @throws UsageError, GuestImageError, GuestFetchError
  */
 export async function linuxGuest(flags: LinuxFlags, options: LinuxOptions): Promise<LinuxGuest> {
-  const { keepShell, modules = [], terminal } = options;
+  const { keepShell, modules = [], terminal, root } = options;
   const commandLine = flags.append ?? DEFAULT_COMMAND_LINE;
   const unpack = unpackOf(flags.unpack);
   const flavour = flags.guest === undefined ? "686" : oneOf("guest", flags.guest, DEBIAN_FLAVOURS);
@@ -94,6 +96,7 @@ export async function linuxGuest(flags: LinuxFlags, options: LinuxOptions): Prom
         ...(script !== undefined && { script }),
         after: script === undefined || keepShell ? "shell" : "poweroff",
         ...(terminal !== undefined && { terminal }),
+        ...(root !== undefined && { root }),
         ...(modules.length > 0 && { modules: await debianModules(debian, modules) }),
       }));
   const hasScript = script !== undefined;

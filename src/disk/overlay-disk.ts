@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type Disk, SECTOR_BYTES } from "./disk.ts";
 
 /** What is written stays in memory, and is seen instead of the disk below, which never changes. */
@@ -28,6 +29,14 @@ export class OverlayDisk implements Disk {
   write(sector: number, bytes: Uint8Array): void {
     for (let n = 0; n * SECTOR_BYTES < bytes.length; n++)
       this.#written.set(sector + n, bytes.slice(n * SECTOR_BYTES, (n + 1) * SECTOR_BYTES));
+  }
+
+  /** SHA-256 of what has been written and where: the same exactly when the same sectors have been written with the same bytes. */
+  writtenHash(): string {
+    const hash = createHash("sha256");
+    for (const sector of [...this.#written.keys()].sort((a, b) => a - b))
+      hash.update(`${sector}:`).update(this.#written.get(sector) as Uint8Array);
+    return hash.digest("hex");
   }
 
   flush(): void {}

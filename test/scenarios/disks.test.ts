@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { closeDrives, drivesOf, modulesFor } from "../../scenarios/support/disks.ts";
+import { closeDrives, drivesOf, modulesFor, rootDevice } from "../../scenarios/support/disks.ts";
 import { UsageError } from "../../scenarios/support/flags.ts";
 import { DiskError, FileDisk, OverlayDisk, OverlayFile } from "../../src/disk/index.ts";
 
@@ -99,5 +99,30 @@ describe("the modules of a guest", () => {
     const both = first({ disk: [path, `${path},if=virtio`] });
     expect(both).toEqual(expect.arrayContaining(["ata_piix", "virtio_blk", "ext4"]));
     expect(new Set(both).size).toBe(both.length);
+  });
+});
+
+describe("--root", () => {
+  const append = "console=ttyS0 root=/dev/sda1 quiet";
+
+  it("is the first disk, or what it or root= names", () => {
+    expect(rootDevice({ disk: [path] })).toBeUndefined();
+    expect(rootDevice({ disk: [path, `${path},if=virtio`], root: "" })).toBe("/dev/sda");
+    expect(rootDevice({ disk: [`${path},if=virtio`, path], root: "" })).toBe("/dev/vda");
+    expect(rootDevice({ disk: [path], root: "/dev/sdb2" })).toBe("/dev/sdb2");
+    expect(rootDevice({ disk: [path], append })).toBe("/dev/sda1");
+    expect(rootDevice({ disk: [path], append, initrd: "own" })).toBeUndefined();
+  });
+
+  it("is refused when it cannot be", () => {
+    const refuse = (flags: Parameters<typeof rootDevice>[0], words: RegExp) => {
+      expect(() => rootDevice(flags)).toThrow(UsageError);
+      expect(() => rootDevice(flags)).toThrow(words);
+    };
+    refuse({ root: "" }, /^--root needs a --disk with a file system on it$/);
+    refuse({ append }, /^--root needs a --disk/);
+    refuse({ root: "sda", disk: [path] }, /^--root takes a device like .*, not "sda"$/);
+    refuse({ root: "/dev/sda; true", disk: [path] }, /^--root takes a device like/);
+    refuse({ root: "", disk: [path], initrd: "own" }, /leave --initrd out$/);
   });
 });

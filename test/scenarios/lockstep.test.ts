@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { separateDrives } from "../../scenarios/support/disks.ts";
 import { churn } from "../../scenarios/support/guests/churn.ts";
 import { Contestant } from "../../scenarios/support/lockstep/contestant.ts";
 import { type LockstepOptions, lockstep } from "../../scenarios/support/lockstep/lockstep.ts";
 import { compareMemory, TablePages, withoutAccessedDirty } from "../../scenarios/support/lockstep/memory.ts";
+import { MemoryDisk, OverlayDisk } from "../../src/disk/index.ts";
 import type { GuestBuilder } from "../../src/guest/index.ts";
 import type { Gpa } from "../../src/mmu/address.ts";
 import { createMachine } from "../../src/vm/machine.ts";
@@ -151,5 +153,32 @@ describe("the comparison of memories", () => {
     expect([...words]).toEqual([0x1003, 0x1060, 0x2003]);
     withoutAccessedDirty(new Set([7]))(8, words.fill(0x63));
     expect([...words]).toEqual([0x63, 0x63, 0x63]);
+  });
+});
+
+describe("the disks of both sides", () => {
+  /** Writes a sector of its own with each run of `write`. */
+  const sides = (writes: readonly number[]) => {
+    const disks = writes.map((value) => {
+      const disk = new OverlayDisk(new MemoryDisk(new Uint8Array(1024)));
+      disk.write(1, new Uint8Array(512).fill(value));
+      return disk;
+    });
+    return () =>
+      disks.map((disk) => new Contestant(contestant("bare", 1).vm, [disk])) as [Contestant, Contestant];
+  };
+
+  it("are compared by what was written to them", async () => {
+    const first = { every: 1, memoryEvery: 1, maxInstructions: 1 };
+    expect((await run({ ...first, make: sides([7, 7]) })).difference).toBeUndefined();
+    const { difference } = await run({ ...first, make: sides([7, 8]) });
+    expect(difference?.discrepancies.map(({ what }) => what)).toEqual(["written to disk 0"]);
+  });
+
+  it("are images that nobody writes", () => {
+    for (const how of ["write", "overlay=x"])
+      expect(() => separateDrives({ disk: [`image,${how}`] })).toThrow(
+        `each side has an overlay of its own, in memory: leave ,write and ,overlay out of --disk image,${how}`,
+      );
   });
 });

@@ -2,6 +2,7 @@ import { formatCauseTree } from "../../../src/bus/cause-tree.ts";
 import type { Envelope } from "../../../src/bus/envelope.ts";
 import type { Message } from "../../../src/bus/messages/index.ts";
 import { CR3 } from "../../../src/cpu/layout.ts";
+import type { OverlayDisk } from "../../../src/disk/index.ts";
 import type { RunResult } from "../../../src/vm/options.ts";
 import type { Vm } from "../../../src/vm/vm.ts";
 import { TablePages } from "./memory.ts";
@@ -14,13 +15,16 @@ const HISTORY = 256;
 export class Contestant {
   readonly vm: Vm;
   readonly tables = new TablePages();
+  /** What the guest has written to its disks. */
+  readonly disks: readonly OverlayDisk[];
   /** How the last run came back. */
   result: RunResult | undefined;
   readonly #history: Envelope<Message>[] = [];
   #next = 0;
 
-  constructor(vm: Vm) {
+  constructor(vm: Vm, disks: readonly OverlayDisk[] = []) {
     this.vm = vm;
+    this.disks = disks;
     vm.machine.bus.tap((envelope) => {
       this.#history[this.#next] = envelope;
       this.#next = (this.#next + 1) % HISTORY;

@@ -20,7 +20,7 @@ export interface LockstepOptions {
 
 /** One thing that is not the same. */
 export interface Discrepancy {
-  /** A register (`cpu1 eax` of the second processor), `memory 0x…`, or one of `status`, `instructions`, `virtual time`, `console`. */
+  /** A register (`cpu1 eax` of the second processor), `memory 0x…`, `written to disk 0`, or one of `status`, `instructions`, `virtual time`, `console`. */
   readonly what: string;
   readonly a: number | string;
   readonly b: number | string;
@@ -171,6 +171,8 @@ function compare(
   const memory = compareMemory(a.vm.memory, b.vm.memory, a.tables, b.tables);
   looked.accessedDirtyOnly = memory.accessedDirtyOnly;
   for (const { gpa, a: inA, b: inB } of memory.examples) check(`memory 0x${gpa.toString(16)}`, inA, inB);
+  for (const [n, disk] of a.disks.entries())
+    check(`written to disk ${n}`, disk.writtenHash(), b.disks[n]?.writtenHash() ?? "");
   return found;
 }
 

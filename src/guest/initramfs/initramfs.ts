@@ -16,6 +16,8 @@ export interface InitramfsOptions {
   readonly after?: AfterScript;
   /** A device in /dev that the shell is on. Default: the console. */
   readonly terminal?: string;
+  /** A block device whose file system becomes the root: `/dev/sda`. The script then runs there; without one, its /sbin/init, if it has that. */
+  readonly root?: string;
   /** Loaded by init, in this order, before anything else. */
   readonly modules?: readonly KernelModule[];
   /** More files for the root file system, with the directories that they need. */
@@ -78,6 +80,7 @@ export function buildInitramfs(options: InitramfsOptions): Uint8Array {
         after,
         modules: (options.modules ?? []).map(({ name }) => name),
         ...(options.terminal !== undefined && { terminal: options.terminal }),
+        ...(options.root !== undefined && { root: options.root }),
       }),
     },
   ];

@@ -152,4 +152,39 @@ describe("init", () => {
     expect(order).toEqual(order.toSorted((one, other) => one - other));
     expect(text).not.toContain("cttyhack");
   });
+
+  describe("with a root file system on a disk", () => {
+    const root = (options: Partial<Parameters<typeof initScript>[0]>) =>
+      initScript({ hasScript: false, after: "shell", root: "/dev/vda", modules: ["ext4"], ...options });
+    const positions = (text: string, ...parts: string[]) => parts.map((part) => text.indexOf(part));
+
+    it("waits for it, mounts it, and hands over to its init", () => {
+      const text = root({});
+      const order = positions(
+        text,
+        "insmod /modules/ext4.ko",
+        "until [ -b /dev/vda ]",
+        "if mount /dev/vda /umbra-root",
+        "mount --move /$d /umbra-root/$d",
+        "exec switch_root -c /dev/console /umbra-root /sbin/init",
+        "exec switch_root -c /dev/console /umbra-root /dev/umbra/busybox sh /dev/umbra/init",
+        'echo "umbra: there is no root file system on /dev/vda"',
+      );
+      expect(order[0]).toBeGreaterThan(0);
+      expect(order).toEqual(order.toSorted((one, other) => one - other));
+    });
+
+    it("runs the script there, and leaves it clean", () => {
+      const text = root({ hasScript: true, after: "poweroff" });
+      expect(text).not.toContain("/sbin/init");
+      const order = positions(
+        text,
+        "cp /script /umbra-root/dev/umbra/script",
+        "\nsh /dev/umbra/script\n",
+        "\nmount -o remount,ro /\npoweroff -f\nUMBRA-END",
+      );
+      expect(order[0]).toBeGreaterThan(0);
+      expect(order).toEqual(order.toSorted((one, other) => one - other));
+    });
+  });
 });
