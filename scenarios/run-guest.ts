@@ -129,6 +129,7 @@ async function main(common: CommonSettings, flags: Flags, given: readonly GivenF
     keyboard: true,
     firmwareOnSerial: flags.screen !== true,
     reboots,
+    testDevice: true,
   });
   const live =
     flags.screen === true && !common.json && process.stdout.isTTY === true

@@ -1,4 +1,4 @@
-import type { MmioRead } from "../bus/messages/index.ts";
+import type { MmioRead, MmioWrite } from "../bus/messages/index.ts";
 import { AcpiPm, POWERED_OFF } from "../devices/acpi-pm.ts";
 import { DebugConsole, FIRMWARE_LOG_PORT } from "../devices/debug-console.ts";
 import { DebugExit } from "../devices/debug-exit.ts";
@@ -10,12 +10,13 @@ import { HOST_BRIDGE } from "../devices/pci/chipset.ts";
 import type { PciFunction } from "../devices/pci/function.ts";
 import { mapDevices } from "../devices/port-map.ts";
 import { PostCode } from "../devices/post-code.ts";
+import { TEST_LINES, TestDevice } from "../devices/test-device.ts";
 import { UnassignedPorts } from "../devices/unassigned.ts";
 import { VgaText } from "../devices/vga-text.ts";
 import { portsChart } from "../machines/ports.ts";
 import type { Gpa } from "../mmu/address.ts";
-import { type DeviceParts, portActions } from "./device-ports.ts";
-import type { Stage } from "./stage.ts";
+import { type DeviceParts, IrqMessages, linesOf, portActions } from "./device-ports.ts";
+import type { MessageEndpoint, Stage } from "./stage.ts";
 
 export interface PortsParts extends DeviceParts {
   /** Guest-physical memory, as fw_cfg tells it. */
@@ -32,6 +33,8 @@ export interface PortsParts extends DeviceParts {
   readonly consolePorts?: readonly number[];
   /** There is a VGA adapter in text mode. */
   readonly vga: boolean;
+  /** There is the device for test images. */
+  readonly testDevice?: boolean;
 }
 
 export interface PortsModels {
@@ -43,6 +46,7 @@ export interface PortsModels {
   readonly debugExit: DebugExit;
   readonly fwCfg: FwCfg;
   readonly vga?: VgaText;
+  readonly testDevice?: TestDevice;
   readonly unassigned: UnassignedPorts;
 }
 
@@ -83,6 +87,7 @@ export function addPorts(stage: Stage, parts: PortsParts): PortsModels {
       ...(parts.files && { files: parts.files }),
     });
     const vga = parts.vga ? new VgaText(time) : undefined;
+    const testDevice = parts.testDevice === true ? new TestDevice(testLines(self, parts)) : undefined;
     models = {
       pci,
       postCode,
@@ -93,16 +98,30 @@ export function addPorts(stage: Stage, parts: PortsParts): PortsModels {
       fwCfg,
       unassigned,
       ...(vga && { vga }),
+      ...(testDevice && { testDevice }),
     };
     const map = mapDevices(devicesOf(models), unassigned);
     return {
       actions: {
         ...portActions(self, (port) => map.ownerAt(port)),
-        readMemory: ({ event }) =>
-          self.post(addresses.mmu, { type: "mmio.data", value: allOnes((event as MmioRead).size) }),
-        writeMemory: () => self.post(addresses.mmu, { type: "mmio.done" }),
+        readMemory: ({ event }) => {
+          const { gpa, size } = event as MmioRead;
+          const device = testDevice?.hasMemory(gpa, size) === true ? testDevice : undefined;
+          self.post(addresses.mmu, {
+            type: "mmio.data",
+            value: device?.readMemory(gpa, size) ?? allOnes(size),
+          });
+        },
+        writeMemory: ({ event }) => {
+          const { gpa, size, value } = event as MmioWrite;
+          if (testDevice?.hasMemory(gpa, size) === true) testDevice.writeMemory(gpa, size, value);
+          self.post(addresses.mmu, { type: "mmio.done" });
+        },
       },
     };
   });
   return models as PortsModels;
 }
+
+const testLines = (self: MessageEndpoint, parts: DeviceParts): IrqMessages[] =>
+  Array.from({ length: TEST_LINES }, (_, line) => new IrqMessages(self, linesOf(parts), line));

@@ -47,7 +47,6 @@ const PERFORMED: ReadonlySet<CpuExit["reason"]> = new Set([
   "rdtsc",
   "rdpmc",
   "wbinvd",
-  "pause",
   "debugRegister",
   "descriptorTable",
 ]);
@@ -143,6 +142,7 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           (event as CpuExit).reason === "msr" &&
           (event as MsrExit).write &&
           changesExecuteDisable(processor.state),
+        isPause: ({ event }) => (event as CpuExit).reason === "pause",
         isPerformed: ({ event }) => PERFORMED.has((event as CpuExit).reason),
         isTranslationChange: ({ event }) => {
           if ((event as CpuExit).reason !== "controlRegister") return false;
@@ -194,14 +194,19 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
         enter: () => {
           if (vcpu.retired >= vcpu.sliceEnd) queue.renewSlice(vcpu);
           processor.windowRequested = vcpu.interruptPending;
-          processor.controls = vcpu.nmiPending ? vcpu.controls | ExitControl.nmiWindow : vcpu.controls;
+          processor.controls =
+            vcpu.controls |
+            (vcpu.nmiPending ? ExitControl.nmiWindow : 0) |
+            (vcpu.set.yieldsOnPause(vcpu) ? ExitControl.pause : 0);
           self.post(CPU, enter);
         },
         halt: () => self.post(CPU, { type: "cpu.halt", vcpu: vcpu.index }),
         kick: () => self.post(CPU, { type: "cpu.kick", vcpu: vcpu.index }),
         left: ({ event }) => {
           vcpu.injecting = false;
-          if (event.type === "cpu.exit") exitEip = event.eip;
+          if (event.type !== "cpu.exit") return;
+          exitEip = event.eip;
+          if (event.reason === "hlt" || vcpu.retired >= vcpu.sliceEnd) vcpu.spins = 0;
         },
         raise: ({ event }) => {
           const woken = concerned(event as IntrRequest);
@@ -272,6 +277,12 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
             processor.answer(event.type === "io.done" ? 0 : (event as IoData | MmuEmulated).value),
           ),
         perform: () => onProcessor(perform),
+        endTurn: () => {
+          // Under an embedder's exit control it may be alone.
+          if (!vcpu.set.yieldsOnPause(vcpu)) return;
+          vcpu.spins++;
+          vcpu.sliceEnd = vcpu.retired;
+        },
         askMmu: ({ event }) => {
           const { gva, errorCode, access, size, value, begun, vectoring: first } = event as PageFaultExit;
           vectoring = processor.pending?.kind === "external" ? -1 : first;

@@ -10,6 +10,9 @@ const WRITES = TlbRight.writeSupervisor | TlbRight.writeUser;
 const EXECUTES = TlbRight.executeSupervisor | TlbRight.executeUser;
 const ALL_RIGHTS = READS | WRITES | EXECUTES;
 
+/** B0 to B3 of DR6: which of them have been met. */
+export const DR6_BREAKPOINTS = 0xf;
+
 /**
  * The breakpoints that DR0 to DR3 and DR7 describe (Intel SDM vol. 3, 17.2). Pages with one are kept out of the TLB's fast tags, so that nothing
  * is asked of other pages, and nothing at all while none is enabled. Matches are sets of DR6's B0 to B3.

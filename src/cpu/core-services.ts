@@ -107,6 +107,11 @@ export class CoreServices implements Core {
       ((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)) - this.timestampSource(this.retiredBefore());
   }
 
+  timestampOffset(): readonly [number, number] {
+    const offset = BigInt.asUintN(64, this.tscOffset);
+    return [Number(offset & 0xffffffffn), Number(offset >> 32n)];
+  }
+
   flushTlb(): void {
     this.tlb.flush();
   }

@@ -121,6 +121,8 @@ export interface Core {
   timestamp(): readonly [number, number];
   /** Sets the time-stamp counter (WRMSR 0x10). */
   setTimestamp(low: number, high: number): void;
+  /** What that has added to the counter since power-on, modulo 2^64. */
+  timestampOffset(): readonly [number, number];
   /** Drops cached translations: all but global ones, all, or of one page. */
   flushTlb(): void;
   flushTlbAll(): void;
@@ -169,6 +171,8 @@ export interface CpuIdentity {
   readonly features2: number;
   /** Leaf 8000_0001 EDX; 0 without extended leaves. */
   readonly extendedFeatures: number;
+  /** Bits of EFER that software can set; 0: there is no EFER. */
+  readonly efer: number;
   /** Leaf 7 EBX; 0 without that leaf. */
   readonly structuredFeatures: number;
   /** Leaf 7 ECX; 0 without that leaf. */

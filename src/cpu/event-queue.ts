@@ -1,3 +1,4 @@
+import { DR6_BREAKPOINTS } from "./breakpoints.ts";
 import type { Burst } from "./burst.ts";
 import { type Core, Vector } from "./core.ts";
 import { ExitReason } from "./exit.ts";
@@ -9,7 +10,6 @@ import { enterTask, TaskPending } from "./system/task-entry.ts";
 
 const DEBUG_TRAP: InjectedEvent = { kind: "exception", vector: Vector.DB };
 const DR6_SINGLE_STEP = 1 << 14;
-const DR6_BREAKPOINTS = 0xf;
 
 /** What comes between two instructions: events to be delivered, and task switches to be completed. */
 export class EventQueue {

@@ -160,7 +160,7 @@ export const ANSWERS = 0x400;
 /** XMM0 to XMM7, 16 bytes each, and MXCSR. */
 export const XMM = 0xd80;
 export const MXCSR = 0xe00;
-/** IA32_MISC_ENABLE, low word. */
+/** IA32_MISC_ENABLE, two words. */
 export const MISC_ENABLE = 0xe04;
 /** 16 bytes that pass between generated code and the slow paths of accesses of 8 and 16 bytes. */
 export const WIDE = 0xe10;

@@ -48,6 +48,7 @@ export const switcherChart = setup({
     "injectTrap",
     "answer",
     "perform",
+    "endTurn",
     "askMmu",
     "askMmuUnbacked",
     "askMmuContext",
@@ -81,6 +82,7 @@ export const switcherChart = setup({
     "isIo",
     "isApic",
     "isExecuteDisableChange",
+    "isPause",
     "isPerformed",
     "isTranslationChange",
     "isTaskSwitch",
@@ -137,6 +139,7 @@ export const switcherChart = setup({
             target: "dispatching.paging",
             actions: ["perform", "askMmuContext"],
           },
+          { guard: "isPause", target: "switchingIn", actions: ["perform", "endTurn"] },
           { guard: "isPerformed", target: "switchingIn", actions: "perform" },
           {
             guard: "isTranslationChange",

@@ -6,6 +6,9 @@ export const MOST_CPUS = 8;
 /** Instructions that a vcpu may retire while another of the same vm has work. */
 export const DEFAULT_QUANTUM = 20_000;
 
+/** Turns of one vcpu in a row that PAUSE may end: who goes on spinning counts, or waits for time, and must get ahead. */
+const MOST_SPINS = 16;
+
 export interface VcpuSetSettings {
   readonly scale: TimeScale;
   readonly alarms: AlarmSource;
@@ -62,6 +65,13 @@ export class VcpuSet {
   /** One of them can go on without waiting for an alarm. */
   get hasWork(): boolean {
     for (const vcpu of this.vcpus) if (vcpu.hasWork) return true;
+    return false;
+  }
+
+  /** `vcpu` is to give its turn up when it executes PAUSE: it spins, and another one may have what it waits for. */
+  yieldsOnPause(vcpu: Vcpu): boolean {
+    if (this.vcpus.length === 1 || vcpu.spins >= MOST_SPINS) return false;
+    for (const other of this.vcpus) if (other !== vcpu && other.hasWork) return true;
     return false;
   }
 

@@ -83,6 +83,8 @@ export class Vcpu {
   /** An event is on its way to the CPU by message, and no exit has come since. */
   injecting = false;
   readonly maxStalledExits: number;
+  /** Turns in a row that PAUSE has ended. */
+  spins = 0;
   /** Retired count at which another vcpu may have the CPU. */
   sliceEnd = 0;
   #retiredBefore = -1;

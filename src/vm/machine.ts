@@ -255,6 +255,7 @@ export class Machine {
         virtio: { disks: options.virtioDisks ?? [], console: options.virtioConsole ?? false },
         consolePorts: options.consolePorts ?? [],
         vga: options.vga ?? false,
+        testDevice: options.testDevice ?? false,
         apic: options.apic ?? false,
         firmwareOnSerial: options.firmwareOnSerial ?? true,
         firmwareFiles: {

@@ -68,6 +68,8 @@ export interface VmOptions {
   readonly consolePorts?: readonly number[];
   /** There is a VGA adapter in text mode, with its memory at 0xb8000. Default: none. */
   readonly vga?: boolean;
+  /** There is a device by which test images drive interrupt lines and find memory that is not RAM (src/devices/test-device.ts). Default: none. */
+  readonly testDevice?: boolean;
   /**
    * A local APIC and an I/O APIC beside the 8259 pair, and the tables of firmware (ACPI, MultiProcessor) by which guests find them, in ROM from
    * 0xf0000 on. Default: no.

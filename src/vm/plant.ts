@@ -104,6 +104,7 @@ export interface PlantParts {
   readonly consolePorts: readonly number[];
   /** A VGA adapter in text mode. */
   readonly vga: boolean;
+  readonly testDevice: boolean;
   /** A local APIC and an I/O APIC. */
   readonly apic: boolean;
   readonly kept: KeptDevices;
@@ -186,6 +187,7 @@ export function buildPlant(parts: PlantParts): Plant {
     memoryBytes: memory.sizeBytes,
     consolePorts: parts.consolePorts,
     vga: parts.vga,
+    testDevice: parts.testDevice,
     cpus: vcpus.length,
     files: parts.firmwareFiles,
     firmwareOnSerial: parts.firmwareOnSerial,

@@ -40,6 +40,7 @@ describe.each(BOTH_WAYS)("the Switcher chart, %s", (_, interpreted) => {
     ["isTranslationChange", ["left", "perform", "askMmuContext"], paging],
     ["isAlarm", ["left", "advanceClock"], { dispatching: "advancing" }],
     ["isPerformed", ["left", "perform", "enter"], "inGuest"],
+    ["isPause", ["left", "perform", "endTurn", "enter"], "inGuest"],
     ["isControlRegister", ["left", "perform", "enter"], "inGuest"],
   ])("serves an exit where %s", (guard, actions, state) => {
     const switcher = inGuest(interpreted);

@@ -1,5 +1,6 @@
 import { PHYSICAL_ADDRESS_BITS } from "../../mmu/format.ts";
 import type { CpuIdentity } from "../core.ts";
+import { Efer } from "../state.ts";
 
 /** Bits of CPUID leaf 1 EDX that some model offers. */
 export const Feature = {
@@ -10,12 +11,14 @@ export const Feature = {
   TSC: 1 << 4,
   MSR: 1 << 5,
   PAE: 1 << 6,
+  MCE: 1 << 7,
   CX8: 1 << 8,
   /** Only where the vcpu has a local APIC, and it is enabled. */
   APIC: 1 << 9,
   SEP: 1 << 11,
   MTRR: 1 << 12,
   PGE: 1 << 13,
+  MCA: 1 << 14,
   CMOV: 1 << 15,
   PAT: 1 << 16,
   PSE36: 1 << 17,
@@ -36,7 +39,7 @@ export const Feature2 = {
 export const ExtendedFeature = { NX: 1 << 20 } as const;
 
 /** Bits of CPUID leaf 7 EBX. */
-export const StructuredFeature = { SMEP: 1 << 7, SMAP: 1 << 20 } as const;
+export const StructuredFeature = { TSC_ADJUST: 1 << 1, SMEP: 1 << 7, SMAP: 1 << 20 } as const;
 
 /** Bits of CPUID leaf 7 ECX. */
 export const StructuredFeature2 = { UMIP: 1 << 2 } as const;
@@ -65,6 +68,7 @@ interface Model {
   readonly features: number;
   readonly features2?: number;
   readonly extendedFeatures?: number;
+  readonly efer?: number;
   readonly structuredFeatures?: number;
   readonly structuredFeatures2?: number;
   /** Leaf 2: cache and TLB descriptors (Intel SDM vol. 2, table 3-12). */
@@ -95,8 +99,8 @@ const PENTIUM_2 =
 const PENTIUM_4 = PENTIUM_2 | Feature.CLFSH | Feature.SSE | Feature.SSE2;
 
 /**
- * The processors to choose from. What real ones have besides and these have not: machine check and, of a Pentium 4, debug store, thermal
- * control, self snoop and hyper-threading.
+ * The processors to choose from. What real ones have besides and these have not: machine check (but for `max`) and, of a Pentium 4, debug store,
+ * thermal control, self snoop and hyper-threading.
  */
 const MODELS = {
   /**
@@ -121,15 +125,17 @@ const MODELS = {
     brand: "Umbra Pentium 4",
   },
   /**
-   * All that there is: execute-disable, SMEP, SMAP, UMIP and the APIC timer's TSC deadline besides. Which no one processor of this signature had (a Pentium III's); nothing that
+   * All that there is: execute-disable, SMEP, SMAP, UMIP, machine check without banks, and for time the TSC deadline of the APIC and IA32_TSC_ADJUST
+   * besides. EFER.SCE is held, as by an Intel processor with long mode that is not in it, where SYSCALL is #UD all the same. Which no one processor of this signature had (a Pentium III's); nothing that
    * software derives from it contradicts.
    */
   max: {
     signature: 0x683,
-    features: PENTIUM_4,
+    features: PENTIUM_4 | Feature.MCE | Feature.MCA,
     features2: Feature2.TSC_DEADLINE,
     extendedFeatures: ExtendedFeature.NX,
-    structuredFeatures: StructuredFeature.SMEP | StructuredFeature.SMAP,
+    efer: Efer.NXE | Efer.SCE,
+    structuredFeatures: StructuredFeature.TSC_ADJUST | StructuredFeature.SMEP | StructuredFeature.SMAP,
     structuredFeatures2: StructuredFeature2.UMIP,
     caches: [0x03020101, 0, 0, 0x0c040882],
     highestExtended: ADDRESS_LEAF,
@@ -145,6 +151,7 @@ class Identity implements CpuIdentity {
   readonly features: number;
   readonly features2: number;
   readonly extendedFeatures: number;
+  readonly efer: number;
   readonly structuredFeatures: number;
   readonly structuredFeatures2: number;
   readonly #model: Model;
@@ -156,6 +163,7 @@ class Identity implements CpuIdentity {
     this.features = model.features;
     this.features2 = model.features2 ?? 0;
     this.extendedFeatures = model.extendedFeatures ?? 0;
+    this.efer = model.efer ?? 0;
     this.structuredFeatures = model.structuredFeatures ?? 0;
     this.structuredFeatures2 = model.structuredFeatures2 ?? 0;
     this.#highest = this.structuredFeatures === 0 ? CACHE_LEAF : STRUCTURED_LEAF;

@@ -2,9 +2,15 @@ import type { Helper } from "../core.ts";
 import { Outcome } from "../core.ts";
 import { ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
-import { Feature, Feature2 } from "./cpu-models.ts";
+import { ExtendedFeature, Feature, Feature2 } from "./cpu-models.ts";
+import { DISABLE_XD_HIGH } from "./msr.ts";
 
 const APIC_ENABLED = 1 << 11;
+
+/** IA32_MISC_ENABLE: the highest basic leaf is 3, for old software. */
+const LIMIT_CPUID = 1 << 22;
+const LIMIT = 3;
+const EXTENDED = 0x80000000;
 
 /** CPUID. What the local APIC adds to leaf 1: that there is one, and its id. */
 export const cpuid: Helper = (core, op) => {
@@ -14,7 +20,11 @@ export const cpuid: Helper = (core, op) => {
   }
   const { state } = core;
   const leaf = state.reg(0);
-  let [eax, ebx, ecx, edx] = core.cpuid.leaf(leaf, state.reg(1));
+  const limited = (state.get(L.MISC_ENABLE) & LIMIT_CPUID) !== 0;
+  const asked = limited && leaf < EXTENDED ? Math.min(leaf, LIMIT) : leaf;
+  let [eax, ebx, ecx, edx] = core.cpuid.leaf(asked, state.reg(1));
+  if (limited && leaf === 0) eax = Math.min(eax, LIMIT);
+  if (leaf === EXTENDED + 1 && state.get(L.MISC_ENABLE + 4) & DISABLE_XD_HIGH) edx &= ~ExtendedFeature.NX;
   if (leaf === 1) {
     const base = state.get(L.APIC_BASE);
     if (base & APIC_ENABLED) edx |= Feature.APIC;

@@ -1,3 +1,4 @@
+import { DR6_BREAKPOINTS } from "../breakpoints.ts";
 import type { Core, Helper, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
 import * as L from "../layout.ts";
@@ -62,9 +63,14 @@ export const into: Helper = (core, op) => {
   return intercepted(core, op, Vector.OF) ? Outcome.exit : softwareInterrupt(core, Vector.OF, op.nextEip);
 };
 
-/** INT1: a #DB trap that the processor itself raises, so the gate's DPL is not looked at. */
+/**
+ * INT1: a #DB trap that the processor itself raises, so the gate's DPL is not looked at. Breakpoints that MOV SS before it has held back are reported
+ * with it; before INT n they come after it.
+ */
 export const int1: Helper = (core, op) => {
+  const { state } = core;
   if (intercepted(core, op, Vector.DB)) return Outcome.exit;
+  const heldBack = state.get(L.DEBUG_HITS);
   deliverEvent(core, {
     vector: Vector.DB,
     errorCode: -1,
@@ -72,6 +78,10 @@ export const int1: Helper = (core, op) => {
     kind: "exception",
     returnEip: op.nextEip,
   });
-  core.state.set(L.SHADOW, L.SHADOW_STEP);
+  state.set(L.SHADOW, L.SHADOW_STEP);
+  if (heldBack !== 0) {
+    state.set(L.DEBUG_HITS, state.get(L.DEBUG_HITS) & ~heldBack);
+    state.set(L.DR6, (state.get(L.DR6) & ~DR6_BREAKPOINTS) | heldBack);
+  }
   return Outcome.jump;
 };

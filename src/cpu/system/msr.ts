@@ -3,7 +3,7 @@ import { Outcome, Vector } from "../core.ts";
 import { ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
 import { type CpuState, Cr4, Efer } from "../state.ts";
-import { ExtendedFeature, Feature, Feature2 } from "./cpu-models.ts";
+import { Feature, Feature2, StructuredFeature } from "./cpu-models.ts";
 import { MEMORY_TYPE_REGISTERS } from "./memory-types.ts";
 import { requireRing0 } from "./operand.ts";
 
@@ -12,8 +12,6 @@ type Words = readonly [low: number, high: number];
 interface ModelSpecificRegister {
   /** Bits of CPUID leaf 1 EDX without which the register does not exist. */
   readonly features?: number;
-  /** Bits of CPUID leaf 8000_0001 EDX: the register exists if one of them is offered. */
-  readonly extendedFeatures?: number;
   /** Absent: as the features say. */
   readonly exists?: (core: Core) => boolean;
   readonly read: (core: Core, op: HelperOp) => Words;
@@ -24,13 +22,19 @@ interface ModelSpecificRegister {
 /** Of a processor's signature. */
 const FAMILY = 0xf00;
 const PENTIUM_4 = 0xf00;
-/** IA32_MISC_ENABLE: fast strings; no branch trace store (bit 11) and no precise sampling (12) to be had. */
-const FAST_STRINGS = 1;
-export const MISC_ENABLE_DEFAULT = FAST_STRINGS | (1 << 11) | (1 << 12);
+/** IA32_MISC_ENABLE at power-on: fast strings; no branch trace store (bit 11) and no precise sampling (12) to be had. */
+export const MISC_ENABLE_DEFAULT = (1 << 0) | (1 << 11) | (1 << 12);
+/**
+ * What of it software can write: fast strings, thermal control (3), SpeedStep (16), MONITOR (18), xTPR messages (23), which all have no effect here; CPUID
+ * limited to leaf 3 (22), execute-disable off (34).
+ */
+const MISC_ENABLE_WRITABLE = (1 << 0) | (1 << 3) | (1 << 16) | (1 << 18) | (1 << 22) | (1 << 23);
+export const DISABLE_XD_HIGH = 1 << (34 - 32);
 
 const ZERO: Words = [0, 0];
 const TIME_STAMP_COUNTER = 0x10;
 const APIC_BASE = 0x1b;
+const TSC_ADJUST = 0x3b;
 const TSC_DEADLINE = 0x6e0;
 const EFER = 0xc0000080;
 /** Of IA32_APIC_BASE: bootstrap processor, enabled, and the address. There is no x2APIC mode (bit 10). */
@@ -39,6 +43,11 @@ const APIC_BASE_WRITABLE = (1 << 8) | (1 << 11) | 0xfffff000;
 const hasApic = (core: Core): boolean => core.state.get(L.APIC_BASE) !== 0;
 const hasDeadline = (core: Core): boolean =>
   hasApic(core) && (core.cpuid.features2 & Feature2.TSC_DEADLINE) !== 0;
+
+const hasAdjust = (core: Core): boolean =>
+  (core.cpuid.structuredFeatures & StructuredFeature.TSC_ADJUST) !== 0;
+
+const wide = ([low, high]: Words): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 
 function writeTimestamp(core: Core, low: number, high: number, op: HelperOp): void {
   // The deadline of the local APIC's timer is compared with it.
@@ -61,19 +70,20 @@ function sysenterRegister(at: number): ModelSpecificRegister {
   };
 }
 
-/** EFER: NXE is all that a processor without long mode and SYSCALL has; other bits are reserved. */
+/** EFER: bits that the model has not are reserved, and NXE while IA32_MISC_ENABLE says so. */
 function writeEfer(core: Core, low: number, high: number): void {
-  if (high !== 0 || (low & ~Efer.NXE) !== 0) core.raise(Vector.GP, 0);
-  if (core.state.efer === low) return;
+  const disabled = core.state.get(L.MISC_ENABLE + 4) & DISABLE_XD_HIGH ? Efer.NXE : 0;
+  if (high !== 0 || (low & ~(core.cpuid.efer & ~disabled)) !== 0) core.raise(Vector.GP, 0);
+  const changed = core.state.efer ^ low;
   core.state.set(L.EFER, low);
+  if ((changed & Efer.NXE) === 0) return;
   // Translations say whether they may be fetched from, and reserved bits have changed.
   core.pagingChanged();
   core.flushTlbAll();
 }
 
 /**
- * The model-specific registers that exist (Intel SDM vol. 4). Every other index is #GP(0), which is also how software finds that
- * there is no machine check (179).
+ * The model-specific registers that exist (Intel SDM vol. 4). Every other index is #GP(0).
  */
 const REGISTERS: ReadonlyMap<number, ModelSpecificRegister> = new Map<number, ModelSpecificRegister>([
   // IA32_TIME_STAMP_COUNTER
@@ -85,6 +95,18 @@ const REGISTERS: ReadonlyMap<number, ModelSpecificRegister> = new Map<number, Mo
       exists: hasApic,
       read: (core) => [core.state.get(L.APIC_BASE) & ~L.APIC_PRESENT, 0],
       write: writeApicBase,
+    },
+  ],
+  // IA32_TSC_ADJUST: what has been added to the time-stamp counter.
+  [
+    TSC_ADJUST,
+    {
+      exists: hasAdjust,
+      read: (core) => core.timestampOffset(),
+      write: (core, low, high, op) => {
+        const next = wide(core.timestamp()) + wide([low, high]) - wide(core.timestampOffset());
+        writeTimestamp(core, Number(next & 0xffffffffn), Number(BigInt.asUintN(64, next) >> 32n), op);
+      },
     },
   ],
   // IA32_TSC_DEADLINE
@@ -106,21 +128,35 @@ const REGISTERS: ReadonlyMap<number, ModelSpecificRegister> = new Map<number, Mo
   [0x174, sysenterRegister(L.SYSENTER)],
   [0x175, sysenterRegister(L.SYSENTER + 4)],
   [0x176, sysenterRegister(L.SYSENTER + 8)],
-  // IA32_MISC_ENABLE, which came with the Pentium 4. Its bit for fast strings is held.
+  // IA32_MISC_ENABLE, which came with the Pentium 4.
   [
     0x1a0,
     {
-      exists: (core) => (core.cpuid.signature & FAMILY) === PENTIUM_4,
-      read: (core) => [core.state.get(L.MISC_ENABLE), 0],
+      exists: (core) => (core.cpuid.signature & FAMILY) === PENTIUM_4 || core.cpuid.efer !== 0,
+      read: (core) => [core.state.get(L.MISC_ENABLE), core.state.get(L.MISC_ENABLE + 4)],
       write: (core, low, high) => {
-        if (high !== 0 || ((low ^ MISC_ENABLE_DEFAULT) & ~FAST_STRINGS) !== 0) core.raise(Vector.GP, 0);
+        if (((low ^ MISC_ENABLE_DEFAULT) & ~MISC_ENABLE_WRITABLE) !== 0) core.raise(Vector.GP, 0);
+        if ((high & ~(core.cpuid.efer & Efer.NXE ? DISABLE_XD_HIGH : 0)) !== 0) core.raise(Vector.GP, 0);
         core.state.set(L.MISC_ENABLE, low);
+        core.state.set(L.MISC_ENABLE + 4, high);
+      },
+    },
+  ],
+  // IA32_MCG_CAP: no banks of error registers. IA32_MCG_STATUS: nothing has gone wrong; only 0 can be written.
+  [0x179, { features: Feature.MCA, read: () => ZERO }],
+  [
+    0x17a,
+    {
+      features: Feature.MCA,
+      read: () => ZERO,
+      write: (core, low, high) => {
+        if ((low | high) !== 0) core.raise(Vector.GP, 0);
       },
     },
   ],
   ...MEMORY_TYPE_REGISTERS,
   // IA32_EFER
-  [EFER, { extendedFeatures: ExtendedFeature.NX, read: (core) => [core.state.efer, 0], write: writeEfer }],
+  [EFER, { exists: (core) => core.cpuid.efer !== 0, read: (core) => [core.state.efer, 0], write: writeEfer }],
 ]);
 
 function find(core: Core, index: number): ModelSpecificRegister {
@@ -128,9 +164,6 @@ function find(core: Core, index: number): ModelSpecificRegister {
   const { features } = register;
   if (features !== undefined && (core.cpuid.features & features) === 0) core.raise(Vector.GP, 0);
   if (register.exists?.(core) === false) core.raise(Vector.GP, 0);
-  const { extendedFeatures } = register;
-  if (extendedFeatures !== undefined && (core.cpuid.extendedFeatures & extendedFeatures) === 0)
-    core.raise(Vector.GP, 0);
   return register;
 }
 
@@ -139,7 +172,8 @@ function isApics(core: Core): boolean {
   const index = core.state.reg(1);
   return index === APIC_BASE
     ? hasApic(core)
-    : (index === TSC_DEADLINE || index === TIME_STAMP_COUNTER) && hasDeadline(core);
+    : hasDeadline(core) &&
+        (index === TSC_DEADLINE || index === TIME_STAMP_COUNTER || (index === TSC_ADJUST && hasAdjust(core)));
 }
 
 /** The WRMSR at EIP would turn EFER.NXE over. */

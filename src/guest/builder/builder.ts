@@ -65,6 +65,7 @@ const PLAIN = {
   wbinvd: "Wbinvd",
   invd: "Invd",
   cpuid: "Cpuid",
+  pause: "Pause",
   rdtsc: "Rdtsc",
   rdmsr: "Rdmsr",
   wrmsr: "Wrmsr",

@@ -5,7 +5,7 @@ import { Mode } from "../../../src/cpu/modes.ts";
 import { Cr0, Cr4, Flag } from "../../../src/cpu/state.ts";
 import { CPU_MODELS, Feature } from "../../../src/cpu/system/index.ts";
 import { FakeCore, Outcome, Vector } from "./fake-core.ts";
-import { ProtectedCore, STACK0, TSS } from "./protected-core.ts";
+import { gateWords, ProtectedCore, STACK0, TSS } from "./protected-core.ts";
 
 const GP0 = { vector: Vector.GP, errorCode: 0 };
 const UD = { vector: Vector.UD, errorCode: -1 };
@@ -362,10 +362,10 @@ describe("identification and model-specific registers", () => {
     return String.fromCharCode(...name);
   };
 
-  it("CPUID of max offers execute-disable and 36 bits of address by extended leaves, SMEP, SMAP and UMIP by leaf 7", () => {
+  it("CPUID of max offers execute-disable and 36 bits of address by extended leaves, TSC_ADJUST, SMEP, SMAP and UMIP by leaf 7, and machine check", () => {
     const core = new ProtectedCore("max");
     expect(cpuid(core, 0)[0]).toBe(7);
-    expect(cpuid(core, 1)).toEqual([0x683, 0x800, 0, 0x78bb97f]);
+    expect(cpuid(core, 1)).toEqual([0x683, 0x800, 0, 0x78bf9ff]);
     expect(cpuid(core, 0x80000000)).toEqual([0x80000008, 0, 0, 0]);
     expect(cpuid(core, 0x80000001)).toEqual([0, 0, 0, 1 << 20]);
     expect(cpuid(core, 0x80000008)).toEqual([0x2024, 0, 0, 0]);
@@ -376,8 +376,8 @@ describe("identification and model-specific registers", () => {
     });
     expect(leaves).toEqual([
       [0, 0, 0, 0],
-      [0, (1 << 7) | (1 << 20), 1 << 2, 0],
-      [0, (1 << 7) | (1 << 20), 1 << 2, 0],
+      [0, (1 << 1) | (1 << 7) | (1 << 20), 1 << 2, 0],
+      [0, (1 << 1) | (1 << 7) | (1 << 20), 1 << 2, 0],
     ]);
     expect(faultOfMovToCr(core, 4, Cr4.SMEP | Cr4.SMAP)).toBe("nothing");
     expect(faultOfMovToCr(new ProtectedCore("pentium4"), 4, Cr4.SMEP)).toEqual(GP0);
@@ -395,20 +395,68 @@ describe("identification and model-specific registers", () => {
     expect(new ProtectedCore().faultOf("access_control", { rm: 3 })).toEqual(UD);
   });
 
-  it("a Pentium 4 has IA32_MISC_ENABLE, of which the bit for fast strings can be written", () => {
-    const core = new ProtectedCore("pentium4");
-    const write = (low: number) => {
-      core.state.setReg(0, low);
-      core.state.setReg(1, 0x1a0);
-      core.state.setReg(2, 0);
-      return core.faultOf("wrmsr");
+  describe("IA32_MISC_ENABLE", () => {
+    function miscCore(model: "p6" | "pentium4" | "max") {
+      const core = new ProtectedCore(model);
+      core.state.set(L.MISC_ENABLE, 0x1801);
+      const write = (low: number, high = 0, index = 0x1a0) => {
+        core.state.setReg(0, low);
+        core.state.setReg(1, index);
+        core.state.setReg(2, high);
+        return core.faultOf("wrmsr");
+      };
+      const cpuid = (leaf: number) => {
+        core.state.setReg(0, leaf);
+        core.state.setReg(1, 0);
+        core.run("cpuid");
+        return [0, 3, 1, 2].map((index) => core.state.reg(index));
+      };
+      return { core, write, cpuid };
+    }
+
+    it("holds what software switches, and refuses what is fixed or reserved", () => {
+      const { core, write } = miscCore("pentium4");
+      expect([write(0xc51808), core.state.get(L.MISC_ENABLE)]).toEqual(["nothing", 0xc51808]);
+      expect([write(0x1001), write(0x1803), write(0x1801, 4)]).toEqual([GP0, GP0, GP0]);
+      expect(miscCore("p6").write(0x1801)).toEqual(GP0);
+    });
+    it("limits CPUID to leaf 3 where that is asked for", () => {
+      const { write, cpuid } = miscCore("max");
+      expect(cpuid(0)[0]).toBe(7);
+      write(0x1801 | (1 << 22));
+      expect([cpuid(0)[0], cpuid(7), cpuid(1)[0]]).toEqual([3, [0, 0, 0, 0], 0x683]);
+    });
+    it("takes execute-disable away", () => {
+      const { core, write, cpuid } = miscCore("max");
+      expect(write(0x1801, 4)).toBe("nothing");
+      expect(cpuid(0x80000001)[3]).toBe(0);
+      expect([write(0x800, 0, 0xc0000080), write(1, 0, 0xc0000080), core.state.efer]).toEqual([
+        GP0,
+        "nothing",
+        1,
+      ]);
+    });
+  });
+
+  it("machine check has no banks, and IA32_TSC_ADJUST is what was added to the counter", () => {
+    const core = new ProtectedCore("max");
+    const read = (index: number) => {
+      core.state.setReg(1, index);
+      core.run("rdmsr");
+      return [core.state.reg(0), core.state.reg(2)];
     };
-    core.state.set(L.MISC_ENABLE, 0x1801);
-    expect([write(0x1800), core.state.get(L.MISC_ENABLE)]).toEqual(["nothing", 0x1800]);
-    expect(write(0x1800 | (1 << 22))).toEqual(GP0);
-    const other = new ProtectedCore("max");
-    other.state.setReg(1, 0x1a0);
-    expect(other.faultOf("rdmsr")).toEqual(GP0);
+    expect([read(0x179), read(0x17a)]).toEqual([
+      [0, 0],
+      [0, 0],
+    ]);
+    core.state.setReg(0, 1);
+    core.state.setReg(2, 0);
+    expect(core.faultOf("wrmsr")).toEqual(GP0);
+    core.time = [3, 1];
+    expect(read(0x3b)).toEqual([3, 1]);
+    core.state.setReg(0, 5);
+    core.run("wrmsr");
+    expect(core.time).toEqual([5, 1]);
   });
 
   it("CR4 bits of FXSAVE and SSE come with the features", () => {
@@ -426,7 +474,7 @@ describe("identification and model-specific registers", () => {
     expect(() => new ProtectedCore("p7" as never)).toThrow("choose one of p6, pentium4, max");
   });
 
-  it("EFER has NXE alone, and a change of it drops all translations", () => {
+  it("EFER has NXE and holds SCE, and a change of it drops all translations", () => {
     const core = new ProtectedCore("max");
     const write = (low: number, high = 0) => {
       core.state.setReg(0, low);
@@ -439,7 +487,7 @@ describe("identification and model-specific registers", () => {
       0x800,
       ["pagingChanged", "flushAll"],
     ]);
-    expect([write(0x801), write(0x900), write(0x800, 1)]).toEqual([GP0, GP0, GP0]);
+    expect([write(0xc00), write(0x900), write(0x800, 1)]).toEqual([GP0, GP0, GP0]);
     core.state.setReg(0, 0);
     core.run("rdmsr");
     expect([core.state.reg(0), core.state.reg(2)]).toEqual([0x800, 0]);
@@ -547,6 +595,17 @@ describe("identification and model-specific registers", () => {
     expect(core.faultOf("rdpmc")).toEqual(GP0);
     const trap = new ProtectedCore();
     expect(trap.faultOf("int1")).toMatchObject({ vector: 13, errorCode: (1 << 3) | 3 });
+  });
+
+  it("INT1 reports the breakpoints that MOV SS has held back, and they come no more", () => {
+    const core = new ProtectedCore();
+    core.describeGate(1, gateWords(0x08, 0x6000, 0x8e));
+    core.state.set(L.DEBUG_HITS, 2);
+    core.state.set(L.DR6, 0xffff4ff1);
+    core.run("int1");
+    expect([core.state.eip, core.state.get(L.DEBUG_HITS), core.state.get(L.DR6)]).toEqual([
+      0x6000, 0, 0xffff4ff2,
+    ]);
   });
 
   it("the platform is read-only; the microcode revision can be cleared", () => {

@@ -199,6 +199,9 @@ export class FakeCore implements Core {
     this.answerRead = answer;
     return true;
   }
+  timestampOffset(): readonly [number, number] {
+    return [this.time[0] as number, this.time[1] as number];
+  }
   apicRead(_op: HelperOp, register: number): readonly [number, number] {
     this.notices.push(`read MSR ${register.toString(16)} of the APIC`);
     return [0x11111111, 0x22222222];
