@@ -8,6 +8,7 @@ const CELLS: readonly Cell[] = [
   { guest: "686", cpus: 4, disk: "virtio", pager: "vtlb" },
   { guest: "686", cpus: 4, disk: "virtio", pager: "kvm" },
   { guest: "686-pae", cpus: 2, disk: "ide", pager: "bare" },
+  { guest: "686-pae", cpus: 2, disk: "ide", pager: "vtlb" },
   { guest: "686-pae", cpus: 2, disk: "ide", pager: "kvm" },
 ];
 
