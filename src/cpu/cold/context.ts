@@ -25,7 +25,7 @@ export interface Form {
   readonly width: Width;
   readonly addressWidth: 16 | 32;
   readonly address: Op.AddressKind;
-  /** The stack segment is flat and 32 bits wide. */
+  /** All segments are flat (FS and GS aside), and the stack segment is 32 bits wide. */
   readonly flatStack: boolean;
   /** Nothing can see the arithmetic flags that this instruction leaves. */
   readonly flagsDead: boolean;
@@ -35,7 +35,7 @@ export interface Form {
 export class ColdContext extends HandlerCode implements SemanticsContext {
   readonly width: Width;
   /** What the semantics turned out to use; decides which variants of the handler exist. */
-  usesStack = false;
+  usesFlatness = false;
   usesAddressWidth = false;
   usesOperandAddress = false;
   setsFlags = false;
@@ -182,7 +182,7 @@ export class ColdContext extends HandlerCode implements SemanticsContext {
   }
 
   push(width: 16 | 32, value: Expr): void {
-    this.usesStack = true;
+    this.usesFlatness = true;
     const bytes = width >> 3;
     const esp = this.state(L.ESP);
     if (this.form.flatStack) {
@@ -203,14 +203,14 @@ export class ColdContext extends HandlerCode implements SemanticsContext {
   }
 
   peekAt(pointer: Expr, width: 16 | 32): Expr {
-    this.usesStack = true;
+    this.usesFlatness = true;
     if (this.form.flatStack) return this.memory.load(pointer, width, false);
     const offset = this.let(and(pointer, this.stackMask()));
     return this.memory.load(this.segmentAddress(i32(L.SEG_SS), offset, width >> 3, 1), width, false);
   }
 
   adjustStack(bytes: Expr): void {
-    this.usesStack = true;
+    this.usesFlatness = true;
     const esp = this.state(L.ESP);
     if (this.form.flatStack) {
       this.setState(L.ESP, add(esp, bytes));
@@ -271,8 +271,20 @@ export class ColdContext extends HandlerCode implements SemanticsContext {
     );
   }
 
+  branchTarget(): Expr {
+    return this.let(add(this.state(L.PC_PAGE), this.field32(Op.OP_IMM)));
+  }
+
+  demandTarget(eip: Expr): void {
+    this.usesFlatness = true;
+    // A flat stack goes with a flat code segment.
+    if (this.form.flatStack) return;
+    this.segmentAddress(i32(L.SEG_CS), this.let(this.width === 16 ? and(eip, i32(0xffff)) : eip), 1, 0);
+  }
+
   branch(condition?: Expr): void {
     const taken = () => {
+      this.demandTarget(this.branchTarget());
       if (this.width === 16) this.tail(this.routines.taken16, this.op);
       else this.follow(Op.OP_LINK, this.routines.unlinkedTaken);
     };

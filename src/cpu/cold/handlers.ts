@@ -219,18 +219,21 @@ export class HandlerTable {
         if (width === 16 || address === Op.AddressKind.prepared) continue;
         if (storing && address !== Op.AddressKind.none) continue;
         const form: Form = { width, address, addressWidth: 32, flatStack: true, flagsDead: false };
-        const bySemantics = new Map<unknown, number>();
-        const row = new Int32Array(branches.length);
-        branches.forEach((branch, column) => {
-          // Short and long branches of one condition differ in decoding only.
-          const key = branch.mnemonic;
-          const known =
-            bySemantics.get(key) ?? slot(new ColdContext(line, form, routines).generateFused(branch));
-          bySemantics.set(key, known);
-          row[column] = known;
-        });
-        for (const flags of [form, { ...form, flatStack: false }])
-          this.fused.set(formIndex(number, flags), row);
+        // Where segments are not flat, addresses of memory are prepared.
+        const forms = address === Op.AddressKind.none ? [form, { ...form, flatStack: false }] : [form];
+        for (const each of forms) {
+          const bySemantics = new Map<unknown, number>();
+          const row = new Int32Array(branches.length);
+          branches.forEach((branch, column) => {
+            // Short and long branches of one condition differ in decoding only.
+            const key = branch.mnemonic;
+            const known =
+              bySemantics.get(key) ?? slot(new ColdContext(line, each, routines).generateFused(branch));
+            bySemantics.set(key, known);
+            row[column] = known;
+          });
+          this.fused.set(formIndex(number, each), row);
+        }
       }
     }
   }
@@ -249,7 +252,7 @@ export class HandlerTable {
         for (let bits = 0; bits < 8; bits++) {
           const form: Form = {
             ...base,
-            flatStack: (bits & 4) === 0 || !plain.usesStack,
+            flatStack: (bits & 4) === 0 || !plain.usesFlatness,
             flagsDead: (bits & 2) !== 0 && plain.setsFlags,
             addressWidth: (bits & 1) !== 0 && plain.usesAddressWidth ? 16 : 32,
           };
@@ -262,7 +265,7 @@ export class HandlerTable {
               bits === 0 ? plainSlot : slot(new ColdContext(line, form, routines).generate());
           }
           this.facts[index] =
-            (plain.mayFault || plain.usesStack ? FormFact.mayFault : 0) |
+            (plain.mayFault || plain.usesFlatness ? FormFact.mayFault : 0) |
             (plain.setsFlags ? FormFact.setsFlags : 0) |
             (plain.usesOperandAddress ? FormFact.usesOperandAddress : 0);
         }

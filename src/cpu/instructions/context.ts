@@ -96,7 +96,14 @@ export interface SemanticsContext {
 
   /** EIP of the next instruction. */
   nextEip(): Expr;
-  /** Ends the block: direct near branch of this instruction's immediate displacement if `condition` holds (always when undefined). */
+  /** EIP that `branch` goes to. */
+  branchTarget(): Expr;
+  /** #GP(0) when an EIP (masked to 16 bits when width is 16) lies beyond the limit of CS. Before anything has changed. */
+  demandTarget(eip: Expr): void;
+  /**
+   * Ends the block: direct near branch of this instruction's immediate displacement if `condition` holds (always when undefined). It
+   * demands its target itself; what is changed before needs that done ahead.
+   */
   branch(condition?: Expr): void;
   /** Ends the block: near jump to an EIP known only at run time (masked to 16 bits when width is 16). */
   jumpTo(eip: Expr): void;

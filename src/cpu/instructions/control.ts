@@ -25,21 +25,28 @@ const cmovcc =
   };
 
 export const jmp: Semantics = (c) => c.branch();
-export const jmpIndirect: Semantics = (c) => c.jumpTo(c.read(0));
+export const jmpIndirect: Semantics = (c) => {
+  const target = c.read(0);
+  c.demandTarget(target);
+  c.jumpTo(target);
+};
 
 export const call: Semantics = (c) => {
+  c.demandTarget(c.branchTarget());
   c.push(stackWidth(c), c.nextEip());
   c.branch();
 };
 
 export const callIndirect: Semantics = (c) => {
   const target = c.read(0);
+  c.demandTarget(target);
   c.push(stackWidth(c), c.nextEip());
   c.jumpTo(target);
 };
 
 export const ret: Semantics = (c) => {
   const target = c.let(c.peek(stackWidth(c)));
+  c.demandTarget(target);
   c.adjustStack(i32(stackBytes(c)));
   c.jumpTo(target);
 };
@@ -47,6 +54,7 @@ export const ret: Semantics = (c) => {
 /** RET imm16: drops so many bytes of arguments after the return address. */
 export const retPop: Semantics = (c) => {
   const target = c.let(c.peek(stackWidth(c)));
+  c.demandTarget(target);
   c.adjustStack(add(c.imm(), i32(stackBytes(c))));
   c.jumpTo(target);
 };
@@ -56,10 +64,11 @@ const loop =
   (wantedZero?: boolean): Semantics =>
   (c) => {
     const count = c.let(zeroExtend(sub(c.reg(ECX, c.addressWidth), i32(1)), c.addressWidth));
-    c.setReg(ECX, c.addressWidth, count);
     const more = ne(count, i32(0));
-    if (wantedZero === undefined) c.branch(more);
-    else c.branch(and(more, wantedZero ? zero(c) : eqz(zero(c))));
+    const taken = wantedZero === undefined ? more : c.let(and(more, wantedZero ? zero(c) : eqz(zero(c))));
+    c.when(taken, () => c.demandTarget(c.branchTarget()));
+    c.setReg(ECX, c.addressWidth, count);
+    c.branch(taken);
   };
 
 /** JCXZ, JECXZ: by address size. */

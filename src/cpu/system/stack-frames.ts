@@ -1,15 +1,20 @@
 import type { Helper } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
-import { addressMask, operandBytes, readRegister, writeRegister } from "./operand.ts";
+import { addressMask, operandBytes, readRegister, usesDescriptors, writeRegister } from "./operand.ts";
 import { linearAddress, readMemory, Segment, SegmentAccess, writeMemory } from "./segmentation.ts";
 import { adjustStack, currentStack, peek, pushFrame, setStackPointer, stackMask } from "./stack.ts";
 
 const ESP = 4;
 const EBP = 5;
 
+/** Stack pointers at which PUSHA raises #GP(0) rather than #SS where segments are paragraphs (Intel SDM vol. 2, PUSHA). */
+const FORBIDDEN_STACK_POINTERS: readonly number[] = [7, 9, 11, 13, 15];
+
 /** PUSHA: all general registers, ESP as it was before. */
 export const pusha: Helper = (core, op) => {
   const { state } = core;
+  if (!usesDescriptors(state) && FORBIDDEN_STACK_POINTERS.includes(state.reg(ESP) & stackMask(state)))
+    core.raise(Vector.GP, 0);
   const size = operandBytes(op);
   const registers = [0, 1, 2, 3, 4, 5, 6, 7].map((index) => readRegister(state, index, size));
   setStackPointer(state, pushFrame(core, currentStack(core), size, registers));

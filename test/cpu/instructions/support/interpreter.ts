@@ -203,6 +203,13 @@ export class Interpreter implements SemanticsContext {
     return i32(this.#state.eip + this.#instruction.length);
   }
 
+  branchTarget(): Expr {
+    return i32(this.#state.eip + this.#instruction.length + this.#instruction.immediate);
+  }
+
+  /** The code segment has no limit. */
+  demandTarget(): void {}
+
   branch(condition?: Expr): void {
     const taken = condition === undefined || this.#evaluate(condition) !== 0;
     const next = this.#state.eip + this.#instruction.length;
