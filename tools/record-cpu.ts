@@ -1,6 +1,6 @@
 /**
- * `npm run record:cpu`: executes the cases of every form on this machine's processor and writes test/cpu/recorded/fixtures, and the stretches of
- * code of test/cpu/engine. With `-- --missing` only what has no usable fixtures is recorded; with `-- NAME…` only forms whose names begin so. Needs gcc; 32-bit programs that the kernel
+ * `npm run record:cpu`: executes the cases of every form on this machine's processor and writes test/cpu/recorded/fixtures, the stretches of
+ * code of test/cpu/engine, and what the accuracy table of test/cpu/fpu compares with. With `-- --missing` only what has no usable fixtures is recorded; with `-- NAME…` only forms whose names begin so. Needs gcc; 32-bit programs that the kernel
  * does not run need qemu-i386 (Debian: qemu-user).
  */
 
@@ -9,6 +9,7 @@ import {
   PROGRAM,
   record as recordStretches,
 } from "../test/cpu/engine/support/recorded-stretches.ts";
+import { recordAccuracy } from "../test/cpu/fpu/accuracy/record.ts";
 import {
   type Fixture,
   fingerprint,
@@ -90,4 +91,12 @@ try {
   oracles.dispose();
 }
 recordSequences();
+if (names.length === 0 && !missingOnly) {
+  const programs = new NativePrograms();
+  try {
+    if (!recordAccuracy(programs)) process.exitCode = 1;
+  } finally {
+    programs.dispose();
+  }
+}
 console.log(`${cases} cases of ${groups.size} opcodes recorded`);
