@@ -57,6 +57,9 @@ export class Burst {
   /** The access that the monitor is asked to answer. */
   lastIo = { address: 0, kind: 0 };
 
+  /** Breakpoints met before the running instruction began, whose trap MOV SS or POP SS holds off: they stay should it be abandoned. */
+  delayed = 0;
+
   private readonly state: CpuState;
   private readonly i32: Int32Array;
   /** Instructions retired before this burst, and the burst's budget. */
@@ -129,6 +132,7 @@ export class Burst {
     this.currentOp = 0;
     this.alone = false;
     this.resuming = false;
+    this.delayed = this.hits;
   }
 
   end(): ExitRecord {
@@ -192,7 +196,7 @@ export class Burst {
   }
 
   private undo(op: number): void {
-    this.hits = 0;
+    this.hits = this.delayed;
     this.state.eip = this.state.get(L.PC_PAGE) + (this.state.u16[(op + Op.OP_PAGE_OFFSET) >> 1] as number);
     this.exitRecord.length = this.state.u8[op + Op.OP_LENGTH] as number;
     this.giveBack(this.remaining(op));

@@ -214,7 +214,7 @@ export class CodeServices implements HandlerImports {
         burst.giveBack(burst.remaining(op));
         return 2;
       case Outcome.exit:
-        burst.hits = 0;
+        burst.hits = burst.delayed;
         burst.giveBack(burst.remaining(op));
         burst.trouble = Trouble.exit;
         return 2;

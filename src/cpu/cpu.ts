@@ -190,6 +190,7 @@ export class Cpu implements Processor {
       const resuming = (rest & Flag.RF) !== 0;
       const alone = stepping || resuming || burst.trouble === Trouble.alone || burst.hits !== 0;
       burst.alone = alone;
+      burst.delayed = alone ? burst.hits : 0;
       burst.resuming = resuming;
       burst.trouble = Trouble.none;
       burst.iterated = false;

@@ -82,7 +82,7 @@ export class EventQueue {
         raiseAndDeliver(core, burst.fault);
       }
     } catch (thrown) {
-      burst.hits = 0;
+      burst.hits = burst.delayed;
       if (thrown === burst.exitSignal) return false;
       if (thrown !== burst.fault) throw thrown;
       this.pending = undefined;
@@ -109,7 +109,7 @@ export class EventQueue {
       return true;
     } catch (thrown) {
       if (thrown !== burst.exitSignal) throw thrown;
-      burst.hits = 0;
+      burst.hits = burst.delayed;
       // Begun anew, a performed instruction would leave for the monitor again rather than fault: the fault itself must be kept.
       if (event !== undefined) this.pending = event;
       return false;

@@ -3,7 +3,7 @@ import { ExitReason } from "../../../src/cpu/exit.ts";
 import * as L from "../../../src/cpu/layout.ts";
 import { Cr0, Cr4 } from "../../../src/cpu/state.ts";
 import { GuestBuilder, mem8, mem32 } from "../../../src/guest/builder/index.ts";
-import { CODE, DATA, EngineGuest, Sel, STACK } from "./support/guest.ts";
+import { CODE, DATA, EngineGuest, HANDLERS, Sel, STACK } from "./support/guest.ts";
 
 /** Debug registers (Intel SDM vol. 3, 17.2 and 17.3): where traps and faults come, and what DR6 says. */
 
@@ -203,6 +203,34 @@ describe("a breakpoint on an instruction", () => {
         .hlt();
     expect(run(program(), [{ at: "a", kind: execute }]).traps).toEqual([]);
     expect(run(program(), [{ at: DATA + 1, kind: access }]).traps).toEqual(["ss 1", "b 1"]);
+  });
+
+  it("delayed by MOV SS, comes at the handler of the fault of the instruction behind it", () => {
+    const { g, traps } = run(
+      code()
+        .mov("ax", Sel.data0)
+        .mov(mem32(DATA), "eax")
+        .raw([0x8e, 0x15, ...[0, 1, 2, 3].map((n) => (DATA >>> (8 * n)) & 0xff)])
+        .raw([0x0f, 0x0b])
+        .hlt(),
+      [{ at: DATA, kind: access }],
+    );
+    expect(traps.map((text) => text.split(" ")[1])).toEqual(["1", "1"]);
+    expect(traps[1]).toBe(`${(HANDLERS + 6 * 16).toString(16)} 1`);
+    expect(g.haltedIn).toBe(6);
+  });
+
+  it("on the stack of the trap itself traps again, before the handler begins", () => {
+    const { g } = run(
+      code().mov(mem32(DATA), "eax").hlt(),
+      [
+        { at: DATA, kind: access },
+        { at: STACK - 12, kind: access, bytes: 4 },
+      ],
+      { more: (it) => it.load(new GuestBuilder({ origin: HANDLER }).hlt().build()) },
+    );
+    // Two frames, one below the other: of the store, and of the frame itself.
+    expect([g.registers[4], g.read32(STACK - 24)]).toEqual([STACK - 24, HANDLER]);
   });
 
   it("after the single step to it is a second exception", () => {
