@@ -177,10 +177,11 @@ export function buildPlant(parts: PlantParts): Plant {
   });
   const uart = addUart(stage, wiring);
   const { kbd, port92 } = addKeyboardController(stage, { ...wiring, hasKeyboard: parts.keyboard });
-  const channels = IDE_CHANNELS.flatMap((_, index) => {
-    const disks = parts.disks.slice(2 * index, 2 * index + 2);
-    return disks.some((disk) => disk !== undefined) ? [addIde(stage, { ...wiring, index, disks })] : [];
-  });
+  // The controller has both its channels, whichever the disks are on: an empty one reads as zeros, and nobody waits for it.
+  const hasDisks = parts.disks.some((disk) => disk !== undefined);
+  const channels = (hasDisks ? IDE_CHANNELS : []).map((_, index) =>
+    addIde(stage, { ...wiring, index, disks: parts.disks.slice(2 * index, 2 * index + 2) }),
+  );
   const virtio = addVirtioDevices(parts, wiring, pic);
   const ports = addPorts(stage, {
     ...wiring,

@@ -227,7 +227,7 @@ describe("devices of a vm that restarts", () => {
     disk.write(1, new Uint8Array(512).fill(7));
     vm.on("restarted", () => expect(vm.memory.read8(0xfffff as Gpa)).toBe(0x5a));
     expect(vm.run().status).toBe("exited");
-    expect(vm.devices.ide).toHaveLength(1);
+    expect(vm.devices.ide).toHaveLength(2);
     expect(vm.devices.ide[0]).not.toBe(ide[0]);
     expect(vm.devices.virtio?.functions).toHaveLength(2);
     expect(vm.devices.virtio).not.toBe(virtio);
