@@ -3,8 +3,11 @@ import { type TimeScale, VirtualTime } from "./virtual-time.ts";
 
 /** Most virtual processors of one vm: as many as the flat logical destinations of local APICs tell apart. */
 export const MOST_CPUS = 8;
-/** Instructions that a vcpu may retire while another of the same vm has work. */
-export const DEFAULT_QUANTUM = 20_000;
+/**
+ * Instructions that a vcpu may retire while another of the same vm has work. A prime: a loop that takes a lock and lets it go would else be interrupted at
+ * the same instruction in every turn, maybe always with the lock taken, and nobody else would ever get it (SeaBIOS waits for processors so).
+ */
+export const DEFAULT_QUANTUM = 20_011;
 
 /** Turns of one vcpu in a row that PAUSE may end: who goes on spinning counts, or waits for time, and must get ahead. */
 const MOST_SPINS = 16;
@@ -14,7 +17,7 @@ export interface VcpuSetSettings {
   readonly alarms: AlarmSource;
   /** Instructions of all vcpus together after which the guest is killed. */
   readonly maxInstructions: number;
-  /** Default 20,000. */
+  /** Default: DEFAULT_QUANTUM. */
   readonly quantum?: number;
 }
 

@@ -77,7 +77,7 @@ export interface VmOptions {
   readonly apic?: boolean;
   /** Processors, 1 to 8; more than one need `apic`. They take turns on the machine's CPU and share its speed. Default 1. */
   readonly cpus?: number;
-  /** Instructions that a processor may retire while another of the vm has work: less is finer interleaving. Default 20,000. */
+  /** Instructions that a processor may retire while another of the vm has work: less is finer interleaving, and a prime is best (see DEFAULT_QUANTUM). Default 20,011. */
   readonly quantum?: number;
   /**
    * Resets (a triple fault among them) after which the guest begins anew, as on a PC; Infinity: all. The next one ends the vm. Default: 0. See
