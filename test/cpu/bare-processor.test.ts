@@ -141,6 +141,17 @@ describe("the bare processor", () => {
     expect(() => processor.set({ cr3: 0x21000 })).toThrow(/reserved bits set/);
   });
 
+  it("lets ARPL leave a selector in a read-only segment alone", () => {
+    processor.write(0x1100, [0x66, 0x63, 0x1d, 0x00, 0x30, 0x00, 0x00]); // ARPL [3000], BX
+    const readOnly = { ...DATA32, attributes: 0xc091 };
+    const rpl = (low: number) => {
+      processor.write(0x3000, [low, 0xff]);
+      processor.set({ ...FLAT, cr4: 0, ds: readOnly, eip: 0x1100, ebx: 2 });
+      return processor.step().end;
+    };
+    expect([rpl(0xf2), rpl(0xf3), rpl(0xf1)]).toEqual(["done", "done", "shutdown"]);
+  });
+
   it("answers ports as it is told", () => {
     const written: number[][] = [];
     const withPorts = new BareProcessor({

@@ -88,12 +88,12 @@ export const arpl: Helper = (core, op) => {
     setZero(core, raised);
     return Outcome.next;
   }
-  // The destination is read and written in any case, as far as faults go.
-  linearAddress(core, op.segment, op.offset, 2, SegmentAccess.read);
-  const linear = linearAddress(core, op.segment, op.offset, 2, SegmentAccess.write);
-  memory.probeWrite(linear, 2, false);
+  // A destination that stays as it is may be in a read-only segment: power-on tests rely on what real processors do there. Not in a read-only page.
+  const linear = linearAddress(core, op.segment, op.offset, 2, SegmentAccess.read);
   const selector = memory.read16(linear, false);
   const raised = (selector & 3) < ring;
+  if (raised) linearAddress(core, op.segment, op.offset, 2, SegmentAccess.write);
+  memory.probeWrite(linear, 2, false);
   if (raised) memory.write16(linear, (selector & 0xfffc) | ring, false);
   setZero(core, raised);
   return Outcome.next;

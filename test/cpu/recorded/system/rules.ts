@@ -55,15 +55,6 @@ export const SYSTEM_RULES: readonly SystemRule[] = [
     why: "Processors write the opcode, and zeros where it is reserved, as the engine does, QEMU nothing.",
     of: (form, one) => (helperOf(form) === "fxsave" ? paddingOf(one) : []),
   },
-  {
-    forms: "ARPL to memory that ends in a page fault",
-    ignored: "W of the error code",
-    why: "The destination is read and written: the engine asks for both at once, QEMU for the one after the other.",
-    of: (form, _one, expected) =>
-      helperOf(form) === "arpl" && isPageFault(expected)
-        ? [{ from: At.errorCode, to: At.errorCode + 1, compared: 0xfd }]
-        : [],
-  },
 ];
 
 /** Where QEMU leaves out something of an FXSAVE image. */
