@@ -78,7 +78,8 @@ export const int1: Helper = (core, op) => {
     kind: "exception",
     returnEip: op.nextEip,
   });
-  state.set(L.SHADOW, L.SHADOW_STEP);
+  // Its gate may have switched the task, which is to be completed first.
+  state.set(L.SHADOW, state.get(L.SHADOW) | L.SHADOW_STEP);
   if (heldBack !== 0) {
     state.set(L.DEBUG_HITS, state.get(L.DEBUG_HITS) & ~heldBack);
     state.set(L.DR6, (state.get(L.DR6) & ~DR6_BREAKPOINTS) | heldBack);
