@@ -31,6 +31,13 @@ describe("random programs neither break out nor break down, and do the same at a
     },
   );
 
+  // A #DB whose own frame meets a breakpoint; INT1 through a task gate.
+  it.each([1101, 6_000_026])("seed %i of the long runs, which once found something", (seed) => {
+    const longer = new Fuzzer(400_000);
+    const place = PLACES[seed % PLACES.length] as (typeof PLACES)[0];
+    expect(longer.run(seed, place, "steps").hash).toBe(longer.run(seed, place, "whole").hash);
+  });
+
   it("by way of most kinds of exits", () => {
     expect(exits.size).toBeGreaterThan(6);
   });
