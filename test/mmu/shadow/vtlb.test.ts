@@ -204,6 +204,26 @@ describe("dropping", () => {
     clean(vcpu);
   });
 
+  test("another memory map drops everything, and the next fills go by it", () => {
+    const vcpu = populated();
+    const { p2m } = vcpu.bed;
+    p2m.closeA20();
+    vcpu.pager.remapped();
+    expect([gvas(vcpu), vcpu.tlb.pages.size]).toEqual([[], 0]);
+    vcpu.access(0x401000, false, false);
+    vcpu.access(0xc0500000, false, false);
+    expect(shadowOf(vcpu).map(({ frame, sizeBytes }) => [frame, sizeBytes])).toEqual([
+      [0x645, SIZE],
+      [0xc00, SIZE],
+    ]);
+    clean(vcpu);
+    p2m.openA20();
+    vcpu.pager.remapped();
+    expect(vcpu.access(0xc0500000, false, false)).toEqual({ gpa: 0x900000, backed: true });
+    expect(shadowOf(vcpu)).toMatchObject([{ gva: 0xc0400000, sizeBytes: LARGE, frame: 0xc00 }]);
+    clean(vcpu);
+  });
+
   test("what was dropped is filled anew from the guest's tables of then", () => {
     const vcpu = populated();
     vcpu.bed.setPte(0xc0000000, 0x399000 | P | W | G);
