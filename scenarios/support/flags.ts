@@ -304,6 +304,7 @@ const FAMILIES: Readonly<Record<MessageFamily, true>> = {
   console: true,
   cpu: true,
   dirty: true,
+  fpu: true,
   host: true,
   intr: true,
   ipi: true,

@@ -20,6 +20,8 @@ export interface VmAddresses {
   readonly rtc: string;
   readonly uart: string;
   readonly kbd: string;
+  /** The logic around the x87's FERR# and IGNNE#. */
+  readonly coprocessor: string;
   /** Only where there are virtio devices. */
   readonly virtio: string;
   /** Only where there are disks. */
@@ -42,6 +44,7 @@ export function addressesOf(vmName: string): VmAddresses {
     rtc: `rtc:${vmName}`,
     uart: `uart:${vmName}`,
     kbd: `kbd:${vmName}`,
+    coprocessor: `coprocessor:${vmName}`,
     virtio: `virtio:${vmName}`,
     ide0: `ide0:${vmName}`,
     ide1: `ide1:${vmName}`,

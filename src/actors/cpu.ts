@@ -180,6 +180,15 @@ function exitMessage(vcpu: number, record: ExitRecord, processor: Processor): Cp
         eip,
         interruptible: (processor.state.eflags & Flag.IF) !== 0,
       };
+    case ExitReason.coprocessorError:
+      return {
+        type,
+        vcpu,
+        reason: "coprocessorError",
+        eip,
+        fresh: record.value === 1,
+        interruptible: (processor.state.eflags & Flag.IF) !== 0,
+      };
     case ExitReason.budget:
     case ExitReason.interruptWindow:
     case ExitReason.cpuid:

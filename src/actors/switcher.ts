@@ -1,6 +1,7 @@
 import type {
   ApicExit,
   ControlRegisterExit,
+  CoprocessorErrorExit,
   CpuExit,
   HltExit,
   IntrNmi,
@@ -85,6 +86,8 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
     let change: TranslationChange = "cr3";
     let enter: Message = { type: "cpu.enter", vcpu: -1 };
     let exitEip = 0;
+    /** EFLAGS.IF at the last exit for an x87 error. */
+    let interruptible = true;
 
     const concerned = (event: Concerning) => (wirings[event.vcpu] as VcpuWiring).vcpu;
     const fail = (error: unknown) => {
@@ -109,6 +112,12 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
     const canInterrupt = () =>
       vcpu.interruptPending && !vcpu.injecting && processor.interruptible && processor.pending === undefined;
     const perform = () => processor.perform();
+    const waitForInterrupt = (deaf: boolean) => {
+      vcpu.halted = true;
+      vcpu.deaf = deaf;
+      // Whoever has work comes first; the jump to the next alarm can wait for the next turn.
+      vcpu.sliceEnd = vcpu.retired;
+    };
     const inject = (trap: TrapInject) => {
       vcpu.injecting = true;
       vcpu.halted = false;
@@ -161,6 +170,9 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           (event as CpuExit).reason === "hlt" &&
           !(event as HltExit).interruptible &&
           !vcpu.set.othersLive(vcpu),
+        isCoprocessorError: ({ event }) => (event as CpuExit).reason === "coprocessorError",
+        isFrozenForGood: ({ event }) =>
+          (event as Concerning).vcpu === vcpu.index && !interruptible && !vcpu.set.othersLive(vcpu),
         isHlt: ({ event }) => (event as CpuExit).reason === "hlt",
         isAsleep: ({ event }) => (event as CpuExit).reason === "asleep" && !vcpu.set.hasWork,
         isTripleFault: ({ event }) => (event as CpuExit).reason === "tripleFault",
@@ -196,6 +208,7 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           processor.windowRequested = vcpu.interruptPending;
           processor.controls =
             vcpu.controls |
+            ExitControl.coprocessorError |
             (vcpu.nmiPending ? ExitControl.nmiWindow : 0) |
             (vcpu.set.yieldsOnPause(vcpu) ? ExitControl.pause : 0);
           self.post(CPU, enter);
@@ -311,18 +324,24 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           if (write) self.post(apic, { type: "apic.write", vcpu: vcpu.index, register, value, valueHigh });
           else self.post(apic, { type: "apic.read", vcpu: vcpu.index, register, offset });
         },
+        askCoprocessor: ({ event }) => {
+          const { fresh } = event as CoprocessorErrorExit;
+          ({ interruptible } = event as CoprocessorErrorExit);
+          self.post(wiring.addresses.coprocessor, { type: "fpu.error", vcpu: vcpu.index, fresh });
+        },
+        markFrozen: () => waitForInterrupt(!interruptible),
+        reportFrozen: () => {
+          vcpu.stopped = true;
+          const reason = `an x87 error at eip ${hex(exitEip)} with CR0.NE clear and interrupts off: nothing can wake the processor`;
+          self.post(wiring.addresses.vm, { type: "vm.halt", reason });
+        },
         advanceClock: () =>
           self.post(wiring.addresses.clock, {
             type: "clock.advance",
             vcpu: vcpu.index,
             nowNs: vcpu.set.time.nowNs(),
           }),
-        markHalted: ({ event }) => {
-          vcpu.halted = true;
-          vcpu.deaf = !(event as HltExit).interruptible;
-          // Whoever has work comes first; the jump to the next alarm can wait for the next turn.
-          vcpu.sliceEnd = vcpu.retired;
-        },
+        markHalted: ({ event }) => waitForInterrupt(!(event as HltExit).interruptible),
         markAsleep: () => {
           vcpu.set.asleep = true;
           vcpu.set.fruitlessJumps = 0;

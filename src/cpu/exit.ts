@@ -39,6 +39,8 @@ export const ExitReason = {
   /** MOV to CR0, CR3 or CR4, CLTS, LMSW; MOV from CR3 with ExitControl.cr3Store (else the guest reads its own values). */
   controlRegister: "controlRegister",
   invlpg: "invlpg",
+  /** An x87 or MMX instruction finds an unmasked error pending, and CR0.NE is clear: FERR# is asserted, and the processor stands still. */
+  coprocessorError: "coprocessorError",
   /** A fault while delivering a double fault. */
   tripleFault: "tripleFault",
 } as const;
@@ -64,6 +66,8 @@ export const ExitControl = {
   pause: 1 << 15,
   /** WRMSR that would change EFER.NXE; leaves as `msr`. */
   executeDisable: 1 << 16,
+  /** Without it such an error is passed over, as with IGNNE# asserted. */
+  coprocessorError: 1 << 17,
 } as const;
 
 /** What leaves besides, as masks (Intel SDM vol. 3, 24.6.3 and 24.6.6). */
@@ -104,7 +108,7 @@ export interface ExitRecord {
   access: Access;
   /** pageFault, mmio, io: bytes of the access (1, 2, 4, 8); 0: a check ahead of accesses that follow. apic reads: 0 for the low word, 4 for the high one. */
   size: number;
-  /** mmio and io writes: the value; controlRegister, msr, apic writes: the new value (low word). */
+  /** mmio and io writes: the value; controlRegister, msr, apic writes: the new value (low word); coprocessorError: 1 if it is the first exit for this error. */
   value: number;
   /** msr and apic writes: high word. */
   valueHigh: number;

@@ -140,6 +140,8 @@ export const FPU_LAST_DP = 0x394;
 export const FPU_LAST_DS = 0x398;
 /** 11-bit opcode of the last non-control x87 instruction. */
 export const FPU_LAST_OPCODE = 0x39c;
+/** 1: the FERR# pin is asserted, for an error that has left the guest (ExitControl.coprocessorError). */
+export const FERR = 0x3a0;
 
 /** What a vcpu's saved state holds besides registers (not used by generated code): 64-bit floats, then words. */
 export const RETIRED = 0x3c0;

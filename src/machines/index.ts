@@ -1,4 +1,5 @@
 import type { AnyStateMachine } from "xstate";
+import { coprocessorChart } from "./coprocessor.ts";
 import { cpuChart } from "./cpu.ts";
 import { ideChart } from "./ide.ts";
 import { interruptControllerChart } from "./interrupt-controller.ts";
@@ -34,6 +35,7 @@ export const ALL_CHARTS: Readonly<Record<string, AnyStateMachine>> = {
   rtc: rtcChart,
   uart: uartChart,
   kbd: keyboardControllerChart,
+  coprocessor: coprocessorChart,
   virtio: virtioChart,
   ide: ideChart,
   clock: virtualClockChart,
@@ -41,6 +43,7 @@ export const ALL_CHARTS: Readonly<Record<string, AnyStateMachine>> = {
 };
 
 export {
+  coprocessorChart,
   cpuChart,
   ideChart,
   interruptControllerChart,

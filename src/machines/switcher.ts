@@ -10,6 +10,8 @@ type SwitcherEvent = MessageOf<
   | "trap.inject"
   | "io.data"
   | "io.done"
+  | "fpu.frozen"
+  | "fpu.ignored"
   | "intr.request"
   | "intr.withdraw"
   | "intr.vector"
@@ -55,6 +57,9 @@ export const switcherChart = setup({
     "askMmuInvlpg",
     "askDevice",
     "askApic",
+    "askCoprocessor",
+    "markFrozen",
+    "reportFrozen",
     "advanceClock",
     "markHalted",
     "markAsleep",
@@ -92,6 +97,8 @@ export const switcherChart = setup({
     "isLimit",
     "isAlarm",
     "isDeadHalt",
+    "isCoprocessorError",
+    "isFrozenForGood",
     "isHlt",
     "isAsleep",
     "isTripleFault",
@@ -150,6 +157,7 @@ export const switcherChart = setup({
           { guard: "isControlRegister", target: "switchingIn", actions: "perform" },
           { guard: "isInvlpg", target: "dispatching.paging", actions: ["perform", "askMmuInvlpg"] },
           { guard: "isMmio", target: "dispatching.paging", actions: "askMmuUnbacked" },
+          { guard: "isCoprocessorError", target: "dispatching.coprocessor", actions: "askCoprocessor" },
           { guard: "isLimit", target: "switchingOut", actions: "reportLimit" },
           { guard: "isAlarm", target: "dispatching.advancing", actions: "advanceClock" },
           { guard: "isDeadHalt", target: "switchingOut", actions: "reportHalt" },
@@ -210,6 +218,15 @@ export const switcherChart = setup({
           on: {
             "io.data": { guard: "concernsLoaded", target: "#switcher.switchingIn", actions: "answer" },
             "io.done": { guard: "concernsLoaded", target: "#switcher.switchingIn", actions: "answer" },
+          },
+        },
+        coprocessor: {
+          on: {
+            "fpu.frozen": [
+              { guard: "isFrozenForGood", target: "#switcher.switchingOut", actions: "reportFrozen" },
+              { guard: "concernsLoaded", target: "#switcher.switchingIn", actions: "markFrozen" },
+            ],
+            "fpu.ignored": { guard: "concernsLoaded", target: "#switcher.switchingIn", actions: "perform" },
           },
         },
         acknowledging: {

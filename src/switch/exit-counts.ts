@@ -28,6 +28,7 @@ export function noExits(): ExitCounts {
     [ExitReason.pause]: 0,
     [ExitReason.wbinvd]: 0,
     [ExitReason.invlpg]: 0,
+    [ExitReason.coprocessorError]: 0,
     [ExitReason.tripleFault]: 0,
     kicked: 0,
     asleep: 0,

@@ -1,5 +1,6 @@
 import { addressesOf, apicAddress, SWITCHER, type VmAddresses } from "../actors/addresses.ts";
 import { ApicBus } from "../actors/apic-bus.ts";
+import { addCoprocessor } from "../actors/coprocessor.ts";
 import type { DeviceParts } from "../actors/device-ports.ts";
 import { GuestDma } from "../actors/guest-dma.ts";
 import { addIde } from "../actors/ide.ts";
@@ -177,6 +178,7 @@ export function buildPlant(parts: PlantParts): Plant {
   });
   const uart = addUart(stage, wiring);
   const { kbd, port92 } = addKeyboardController(stage, { ...wiring, hasKeyboard: parts.keyboard });
+  const coprocessor = addCoprocessor(stage, wiring);
   // The controller has both its channels, whichever the disks are on: an empty one reads as zeros, and nobody waits for it.
   const hasDisks = parts.disks.some((disk) => disk !== undefined);
   const channels = (hasDisks ? IDE_CHANNELS : []).map((_, index) =>
@@ -201,6 +203,7 @@ export function buildPlant(parts: PlantParts): Plant {
       [addresses.rtc, [rtc]],
       [addresses.uart, [uart]],
       [addresses.kbd, [kbd, port92]],
+      [addresses.coprocessor, [coprocessor]],
       ...channels.map((channel): [string, IdeChannel[]] => [
         channel.name === IDE_CHANNELS[0].name ? addresses.ide0 : addresses.ide1,
         [channel],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
+  coprocessorChart,
   interruptControllerChart,
   keyboardControllerChart,
   portsChart,
@@ -79,6 +80,19 @@ describe.each(BOTH_WAYS)("device charts, %s", (_, interpreted) => {
     expect(uart.send("io.read")).toEqual(["readPort"]);
     expect(uart.state).toEqual({ receiver: "empty", interrupt: "released" });
     expect(uart.send("clock.alarm")).toEqual(["alarm"]);
+  });
+
+  it("the coprocessor's logic raises its line for each error, and ignores it once its port has been written", () => {
+    const fpu = walkChart(coprocessorChart, interpreted);
+    expect(fpu.send("io.write")).toEqual(["writePort"]);
+    expect([fpu.send("fpu.error"), fpu.state]).toEqual([["assertLine", "freeze"], "signalled"]);
+    expect(fpu.send("fpu.error")).toEqual(["assertLine", "freeze"]);
+    expect([fpu.send("io.write"), fpu.state]).toEqual([["writePort"], "signalled"]);
+    fpu.holds.add("clearsBusy");
+    expect([fpu.send("io.write"), fpu.state]).toEqual([["deassertLine", "writePort"], "ignoring"]);
+    expect([fpu.send("fpu.error"), fpu.state]).toEqual([["ignore"], "ignoring"]);
+    fpu.holds.add("isFresh");
+    expect([fpu.send("fpu.error"), fpu.state]).toEqual([["assertLine", "freeze"], "signalled"]);
   });
 
   it("the keyboard controller shows its output buffer", () => {

@@ -35,6 +35,7 @@ describe.each(BOTH_WAYS)("the Switcher chart, %s", (_, interpreted) => {
     ["isPageFault", ["left", "askMmu"], paging],
     ["isIo", ["left", "askDevice"], { dispatching: "io" }],
     ["isApic", ["left", "askApic"], { dispatching: "io" }],
+    ["isCoprocessorError", ["left", "askCoprocessor"], { dispatching: "coprocessor" }],
     ["isMmio", ["left", "askMmuUnbacked"], paging],
     ["isInvlpg", ["left", "perform", "askMmuInvlpg"], paging],
     ["isTranslationChange", ["left", "perform", "askMmuContext"], paging],
@@ -57,6 +58,18 @@ describe.each(BOTH_WAYS)("the Switcher chart, %s", (_, interpreted) => {
     switcher.holds.delete("hasRunnable");
     expect(exitWith(switcher, guard)).toEqual(["left", report, "yieldCpu"]);
     expect(switcher.state).toBe("host");
+  });
+
+  it.each([
+    ["fpu.ignored", [], ["perform", "enter"], "inGuest"],
+    ["fpu.frozen", [], ["markFrozen", "enter"], "inGuest"],
+    ["fpu.frozen", ["isFrozenForGood"], ["reportFrozen", "yieldCpu", "choose", "enter"], "inGuest"],
+  ] as const)("after an x87 error, %s where %j", (answer, guards, actions, state) => {
+    const switcher = inGuest(interpreted);
+    exitWith(switcher, "isCoprocessorError");
+    for (const guard of guards) switcher.holds.add(guard);
+    expect(switcher.send(answer)).toEqual(actions);
+    expect(switcher.state).toBe(state);
   });
 
   it("goes straight back after an exit that asks for nothing", () => {

@@ -42,6 +42,11 @@ export type AsleepExit = Exit<"asleep">;
 export type InterruptWindowExit = Exit<"interruptWindow">;
 /** HLT was executed. `interruptible` is EFLAGS.IF. */
 export type HltExit = Exit<"hlt"> & { readonly interruptible: boolean };
+/** An x87 error is to be told by IRQ 13 (CR0.NE clear). `fresh`: it has not been told yet. `interruptible` is EFLAGS.IF. */
+export type CoprocessorErrorExit = Exit<"coprocessorError"> & {
+  readonly fresh: boolean;
+  readonly interruptible: boolean;
+};
 /** CPUID; the Switcher lets the CPU perform it. */
 export type CpuidExit = Exit<"cpuid">;
 /** A fault while a double fault was delivered. */
@@ -142,6 +147,7 @@ export type CpuExit =
   | AsleepExit
   | InterruptWindowExit
   | HltExit
+  | CoprocessorErrorExit
   | CpuidExit
   | TripleFaultExit
   | PageFaultExit

@@ -5,6 +5,7 @@ import type { ClockMessage } from "./clock.ts";
 import type { ConsoleMessage } from "./console.ts";
 import type { CpuMessage } from "./cpu.ts";
 import type { DirtyMessage } from "./dirty.ts";
+import type { FpuMessage } from "./fpu.ts";
 import type { HostMessage } from "./host.ts";
 import type { IntrMessage, IpiMessage } from "./intr.ts";
 import type { IoMessage } from "./io.ts";
@@ -25,6 +26,7 @@ export type Message =
   | ShadowMessage
   | TlbMessage
   | DirtyMessage
+  | FpuMessage
   | HostMessage
   | MmioMessage
   | IoMessage
@@ -49,6 +51,7 @@ export * from "./clock.ts";
 export * from "./console.ts";
 export * from "./cpu.ts";
 export * from "./dirty.ts";
+export * from "./fpu.ts";
 export * from "./host.ts";
 export * from "./intr.ts";
 export * from "./io.ts";

@@ -1,5 +1,6 @@
 import type { Core, Helper, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
+import { ExitControl, ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
 import { Cr0 } from "../state.ts";
 import { isDefined } from "./defined.ts";
@@ -12,10 +13,26 @@ export { resetFpu } from "./environment.ts";
 
 const unit = new Unit();
 
-/** Raises #MF when an unmasked exception is pending. With CR0.NE = 0 it is passed over: no FERR# pin, IGNNE# counts as asserted. */
+/**
+ * What a pending unmasked exception does to an instruction that waits for it (SDM vol. 1, 8.7): #MF with CR0.NE set; else FERR# is asserted and the
+ * monitor is told, which answers as the PC's logic around IRQ 13 and IGNNE# does.
+ */
 export function raisePending(core: Core): void {
   const { state } = core;
-  if (state.get(L.FPU_STATUS) & ES && state.cr0 & Cr0.NE) core.raise(Vector.MF);
+  if ((state.get(L.FPU_STATUS) & ES) === 0) {
+    if (state.get(L.FERR) !== 0) state.set(L.FERR, 0);
+    return;
+  }
+  if (state.cr0 & Cr0.NE) core.raise(Vector.MF);
+  if (core.controls & ExitControl.coprocessorError) {
+    const record = core.exitRecord;
+    record.reason = ExitReason.coprocessorError;
+    record.eip = state.eip;
+    record.length = 0;
+    record.value = state.get(L.FERR) ^ 1;
+    state.set(L.FERR, 1);
+    core.leave();
+  }
 }
 
 /** Forms that do not wait for a pending exception: FNSTENV, FNSTCW, FNSAVE, FNSTSW, FNINIT, FNCLEX and the old no-operations. */
