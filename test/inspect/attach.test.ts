@@ -50,6 +50,7 @@ describe("the inspector", () => {
     expect(actors.map(({ name }) => name).sort()).toEqual(
       [
         "clock:g",
+        "coprocessor:g",
         "cpu0",
         "kbd:g",
         "mmu:g",
