@@ -30,8 +30,13 @@ function begin(): GuestBuilder {
   return g.db(0xdb, 0xe3).push(0x37b).db(0xd9, 0x2c, 0x24).pop("eax");
 }
 
-function endOfInterrupt(g: GuestBuilder): GuestBuilder {
-  return g.mov("al", 0x20).out(0xa0, "al").out(0x20, "al").pop("eax").iret();
+/** The end of the program, and the handler of IRQ 13; `meanwhile` is done by it after port 0xF0, with the exception still pending. */
+function finish(g: GuestBuilder, meanwhile: (g: GuestBuilder) => void = () => {}): GuestBuilder {
+  send(g, AFTER).cli().hlt();
+  g.label("handler").push("eax").out(0xf0, "al");
+  send(g, HANDLED);
+  meanwhile(g);
+  return fnclex(g).mov("al", 0x20).out(0xa0, "al").out(0x20, "al").pop("eax").iret();
 }
 
 function run(g: GuestBuilder, pager: (typeof PAGERS)[number], apic = false) {
@@ -56,14 +61,7 @@ describe.each(PAGERS)("an x87 error with CR0.NE clear, under %s,", (pager) => {
     divideByZero(g);
     send(g, BEFORE);
     fwait(g);
-    send(g, AFTER).cli().hlt();
-    g.label("handler").push("eax").out(0xf0, "al");
-    send(g, HANDLED);
-    // Still pending, and ignored.
-    fwait(g);
-    send(g, IGNORED);
-    fnclex(g);
-    endOfInterrupt(g);
+    finish(g, () => send(fwait(g), IGNORED));
     const { bytes, seen, result } = run(g, pager);
     expect(bytes).toEqual([BEFORE, HANDLED, IGNORED, AFTER]);
     expect(seen).toEqual([
@@ -83,11 +81,7 @@ describe.each(PAGERS)("an x87 error with CR0.NE clear, under %s,", (pager) => {
       divideByZero(g);
       fwait(g);
     }
-    send(g, AFTER).cli().hlt();
-    g.label("handler").push("eax").out(0xf0, "al");
-    send(g, HANDLED);
-    fnclex(g);
-    endOfInterrupt(g);
+    finish(g);
     const { bytes, result } = run(g, pager);
     expect(bytes).toEqual([HANDLED, HANDLED, AFTER]);
     expect(result.status).toBe("halted");
@@ -99,11 +93,7 @@ describe.each(PAGERS)("an x87 error with CR0.NE clear, under %s,", (pager) => {
     send(g, BEFORE);
     // PXOR MM0, MM0
     g.db(0x0f, 0xef, 0xc0);
-    send(g, AFTER).cli().hlt();
-    g.label("handler").push("eax").out(0xf0, "al");
-    send(g, HANDLED);
-    fnclex(g);
-    endOfInterrupt(g);
+    finish(g);
     const { bytes, result } = run(g, pager);
     expect(bytes).toEqual([BEFORE, HANDLED, AFTER]);
     expect(result.status).toBe("halted");
@@ -113,8 +103,7 @@ describe.each(PAGERS)("an x87 error with CR0.NE clear, under %s,", (pager) => {
     const g = begin();
     divideByZero(g);
     fwait(g);
-    send(g, AFTER).cli().hlt();
-    g.label("handler").iret();
+    finish(g);
     const { bytes, result } = run(g, pager);
     expect(bytes).toEqual([]);
     expect(result).toMatchObject({ status: "halted", reason: expect.stringMatching(/x87 error .*CR0\.NE/) });
@@ -125,10 +114,6 @@ test("comes through the 8259 pair, too, where there is a local APIC", () => {
   const g = begin().sti();
   divideByZero(g);
   fwait(g);
-  send(g, AFTER).cli().hlt();
-  g.label("handler").push("eax").out(0xf0, "al");
-  send(g, HANDLED);
-  fnclex(g);
-  endOfInterrupt(g);
+  finish(g);
   expect(run(g, "vtlb", true).bytes).toEqual([HANDLED, AFTER]);
 });
