@@ -1,5 +1,6 @@
 import { testedElsewhere } from "../test/cpu/recorded/elsewhere.ts";
-import { type FormRecord, fixtureOf } from "../test/cpu/recorded/fixtures.ts";
+import type { FormRecord } from "../test/cpu/recorded/fixture-folder.ts";
+import { fixtureOf } from "../test/cpu/recorded/fixtures.ts";
 import { FORMS, type Form } from "../test/cpu/recorded/forms.ts";
 import { systemFixtureOf } from "../test/cpu/recorded/system/fixtures.ts";
 import { SYSTEM_RULES } from "../test/cpu/recorded/system/rules.ts";

@@ -10,13 +10,12 @@ import {
   record as recordStretches,
 } from "../test/cpu/engine/support/recorded-stretches.ts";
 import { recordAccuracy } from "../test/cpu/fpu/accuracy/record.ts";
+import type { Fixture } from "../test/cpu/recorded/fixture-folder.ts";
 import {
-  type Fixture,
   fingerprint,
+  fixtures as fixtureFolder,
   fixtureOf,
   makeFixture,
-  removeOthers,
-  writeFixtures,
 } from "../test/cpu/recorded/fixtures.ts";
 import { type Form, groupOf } from "../test/cpu/recorded/forms.ts";
 import { NativePrograms } from "../test/cpu/recorded/native-programs.ts";
@@ -84,9 +83,9 @@ try {
   for (const [group, forms] of groups) {
     const fixtures = forms.flatMap((form) => record(form) ?? []);
     cases += fixtures.reduce((sum, { record: { cases: n } }) => sum + n, 0);
-    writeFixtures(group, fixtures);
+    fixtureFolder.write(group, fixtures);
   }
-  removeOthers(new Set(groups.keys()));
+  fixtureFolder.removeOthers(new Set(groups.keys()));
 } finally {
   oracles.dispose();
 }

@@ -4,16 +4,15 @@
  * with `-- --missing` only what a new line of the table or a change of the generator brings.
  */
 import { writeFileSync } from "node:fs";
+import type { Fixture } from "../test/cpu/recorded/fixture-folder.ts";
 import { type Form, groupOf } from "../test/cpu/recorded/forms.ts";
 import { casesOf } from "../test/cpu/recorded/system/cases.ts";
 import {
   isCurrent,
   makeFixture,
-  removeOtherSystemFixtures,
   SYSTEM_FORMS,
-  type SystemFixture,
   systemFixtureOf,
-  writeSystemFixtures,
+  systemFixtures,
 } from "../test/cpu/recorded/system/fixtures.ts";
 import { SystemOracle } from "../test/cpu/recorded/system/qemu.ts";
 import type { SystemRecord } from "../test/cpu/recorded/system/record.ts";
@@ -23,7 +22,7 @@ import { IMAGE_FILE } from "../test/cpu/recorded/system/replay.ts";
 const FORMS_A_RUN = 5;
 
 const oracle = new SystemOracle();
-const fixtures = new Map<Form, SystemFixture>();
+const fixtures = new Map<Form, Fixture>();
 try {
   const image = Buffer.from(oracle.image).toString("base64");
   writeFileSync(IMAGE_FILE, `${JSON.stringify({ image }, undefined, 2)}\n`);
@@ -47,11 +46,11 @@ try {
 } finally {
   oracle.dispose();
 }
-const groups = new Map<string, SystemFixture[]>();
+const groups = new Map<string, Fixture[]>();
 for (const form of SYSTEM_FORMS)
-  groups.set(groupOf(form), [...(groups.get(groupOf(form)) ?? []), fixtures.get(form) as SystemFixture]);
-for (const [group, list] of groups) writeSystemFixtures(group, list);
-removeOtherSystemFixtures(new Set(groups.keys()));
+  groups.set(groupOf(form), [...(groups.get(groupOf(form)) ?? []), fixtures.get(form) as Fixture]);
+for (const [group, list] of groups) systemFixtures.write(group, list);
+systemFixtures.removeOthers(new Set(groups.keys()));
 const sum = [...fixtures.values()].reduce((total, { record }) => total + record.cases, 0);
 console.log(`${sum} cases of system code recorded`);
 

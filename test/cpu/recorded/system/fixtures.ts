@@ -1,26 +1,15 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { crc32, deflateRawSync, inflateRawSync } from "node:zlib";
+import { crc32 } from "node:zlib";
 import { asSystemCode } from "../elsewhere.ts";
-import type { FormRecord } from "../fixtures.ts";
+import { type Fixture, FixtureFolder } from "../fixture-folder.ts";
 import { FORMS, type Form, groupOf } from "../forms.ts";
 import { caseOf, GENERATOR_VERSION } from "./cases.ts";
 import { At, SystemRecord } from "./record.ts";
 
 /** Recorded outcomes of system code: a file for every opcode, of a head in JSON and what the forms' cases have changed, compressed. */
 
-const FOLDER = join(import.meta.dirname, "fixtures");
+export const systemFixtures = new FixtureFolder(join(import.meta.dirname, "fixtures"), GENERATOR_VERSION);
 const THROUGH = 3;
-
-interface Head {
-  readonly generator: number;
-  readonly forms: FormRecord[];
-}
-
-export interface SystemFixture {
-  readonly record: FormRecord;
-  readonly outcomes: Uint8Array;
-}
 
 /** Forms that have cases of system code: many of them recorded of user programs, too. */
 export const SYSTEM_FORMS: readonly Form[] = FORMS.filter(asSystemCode);
@@ -57,7 +46,7 @@ export function makeFixture(
   cases: readonly SystemRecord[],
   outcomes: readonly SystemRecord[],
   oracle: string,
-): SystemFixture {
+): Fixture {
   const bytes = Uint8Array.from(
     cases.flatMap(({ bytes: before }, n) => encode(before, (outcomes[n] as SystemRecord).bytes)),
   );
@@ -73,47 +62,13 @@ export function makeFixture(
   return { record, outcomes: bytes };
 }
 
-export function writeSystemFixtures(group: string, fixtures: readonly SystemFixture[]): void {
-  mkdirSync(FOLDER, { recursive: true });
-  const head: Head = { generator: GENERATOR_VERSION, forms: fixtures.map(({ record }) => record) };
-  const parts = [Buffer.from(`${JSON.stringify(head)}\n`), ...fixtures.map(({ outcomes }) => outcomes)];
-  writeFileSync(join(FOLDER, `${group}.bin`), deflateRawSync(Buffer.concat(parts), { level: 9 }));
-}
-
-/** Removes files of opcodes that have no form any more. */
-export function removeOtherSystemFixtures(groups: ReadonlySet<string>): void {
-  for (const file of readdirSync(FOLDER))
-    if (!groups.has(file.replace(/\.bin$/, ""))) rmSync(join(FOLDER, file));
-}
-
-const files = new Map<string, Map<string, SystemFixture>>();
-
-function fixturesOf(group: string): ReadonlyMap<string, SystemFixture> {
-  const known = files.get(group);
-  if (known) return known;
-  const read = new Map<string, SystemFixture>();
-  files.set(group, read);
-  const file = join(FOLDER, `${group}.bin`);
-  if (!existsSync(file)) return read;
-  const bytes = inflateRawSync(readFileSync(file));
-  const end = bytes.indexOf(10);
-  const head = JSON.parse(bytes.toString("utf8", 0, end)) as Head;
-  let at = end + 1;
-  for (const record of head.forms) {
-    if (head.generator === GENERATOR_VERSION)
-      read.set(record.form, { record, outcomes: bytes.subarray(at, at + record.bytes) });
-    at += record.bytes;
-  }
-  return read;
-}
-
-export const systemFixtureOf = (form: Form): SystemFixture | undefined =>
-  fixturesOf(groupOf(form)).get(form.name);
+export const systemFixtureOf = (form: Form): Fixture | undefined =>
+  systemFixtures.of(groupOf(form)).get(form.name);
 
 /** Every `stride`-th case with what the oracle made of it. Throws when the generator makes other cases than were recorded. */
 export function recordedSystemCases(
   form: Form,
-  fixture: SystemFixture,
+  fixture: Fixture,
   stride: 1 | typeof STRIDE,
 ): { cases: SystemRecord[]; outcomes: SystemRecord[] } {
   const { outcomes: bytes, record } = fixture;
