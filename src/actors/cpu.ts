@@ -128,17 +128,12 @@ function exitMessage(vcpu: number, record: ExitRecord, processor: Processor): Cp
         begun: record.begun,
         vectoring: record.vectoring,
       };
-    case ExitReason.io:
-      return {
-        type,
-        vcpu,
-        reason: "io",
-        eip,
-        port: record.port,
-        size: record.size,
-        write: record.access === 1,
-        value: record.value,
-      };
+    case ExitReason.io: {
+      const { port, size, write, value, gva, count, more } = record;
+      const single: CpuExit = { type, vcpu, reason: "io", eip, port, size, write, value };
+      if (gva === 0 && count === 1) return single;
+      return { ...single, count, gva, ...(write && { more }) };
+    }
     case ExitReason.apic: {
       const { register, write, size: offset, value, valueHigh } = record;
       return { type, vcpu, reason: "apic", eip, register, write, offset, value, valueHigh };

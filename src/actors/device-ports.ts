@@ -89,6 +89,43 @@ export function portActions(self: MessageEndpoint, deviceAt: (port: number) => P
   };
 }
 
+/** As `portActions`, where devices do accesses in a row together: as many as they say, at the time at which the last would be done by itself. */
+export function portRunActions(
+  self: MessageEndpoint,
+  time: VirtualTime,
+  deviceAt: (port: number) => PortDevice,
+) {
+  const single = portActions(self, deviceAt);
+  return {
+    readPort: ({ event }: { readonly event: object }) => {
+      const { vcpu, port, size, count } = event as IoRead;
+      const device = deviceAt(port);
+      const together = count === undefined ? 1 : (device.readsTogether?.(port, size, count) ?? 1);
+      if (together === 1) {
+        single.readPort({ event });
+        return;
+      }
+      time.spendIo(together - 1);
+      const value = device.readPort(port, size);
+      const more = Array.from({ length: together - 1 }, () => device.readPort(port, size));
+      self.post(SWITCHER, { type: "io.data", vcpu, value, more });
+    },
+    writePort: ({ event }: { readonly event: object }) => {
+      const { vcpu, port, size, value, more } = event as IoWrite;
+      const device = deviceAt(port);
+      const together = more === undefined ? 1 : (device.writesTogether?.(port, size, more.length + 1) ?? 1);
+      if (together === 1 || more === undefined) {
+        single.writePort({ event });
+        return;
+      }
+      time.spendIo(together - 1);
+      device.writePort(port, size, value);
+      for (const next of more.slice(0, together - 1)) device.writePort(port, size, next);
+      self.post(SWITCHER, { type: "io.done", vcpu, count: together });
+    },
+  };
+}
+
 /** The action `alarm` of a device actor. */
 export function alarmAction(clock: ClockMessages, device: AlarmedDevice) {
   return ({ event }: { readonly event: object }) => {

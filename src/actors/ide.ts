@@ -8,7 +8,7 @@ import {
   type DeviceParts,
   IrqMessages,
   linesOf,
-  portActions,
+  portRunActions,
 } from "./device-ports.ts";
 import type { Stage } from "./stage.ts";
 
@@ -34,7 +34,7 @@ export function addIde(stage: Stage, parts: IdeParts): IdeChannel {
         isIdle: () => !channel.isBusy && !channel.isTransferring,
       },
       actions: {
-        ...portActions(self, () => channel),
+        ...portRunActions(self, time, () => channel),
         alarm: alarmAction(clock, channel),
       },
     };

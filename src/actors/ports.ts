@@ -15,7 +15,7 @@ import { UnassignedPorts } from "../devices/unassigned.ts";
 import { VgaText } from "../devices/vga-text.ts";
 import { portsChart } from "../machines/ports.ts";
 import type { Gpa } from "../mmu/address.ts";
-import { type DeviceParts, IrqMessages, linesOf, portActions } from "./device-ports.ts";
+import { type DeviceParts, IrqMessages, linesOf, portRunActions } from "./device-ports.ts";
 import type { MessageEndpoint, Stage } from "./stage.ts";
 
 export interface PortsParts extends DeviceParts {
@@ -103,7 +103,7 @@ export function addPorts(stage: Stage, parts: PortsParts): PortsModels {
     const map = mapDevices(devicesOf(models), unassigned);
     return {
       actions: {
-        ...portActions(self, (port) => map.ownerAt(port)),
+        ...portRunActions(self, time, (port) => map.ownerAt(port)),
         readMemory: ({ event }) => {
           const { gpa, size } = event as MmioRead;
           const device = testDevice?.hasMemory(gpa, size) === true ? testDevice : undefined;

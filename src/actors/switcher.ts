@@ -9,7 +9,10 @@ import type {
   IntrVector,
   InvlpgExit,
   IoData,
+  IoDone,
   IoExit,
+  IoRead,
+  IoWrite,
   IpiStartup,
   Message,
   MmioExit,
@@ -112,6 +115,14 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
     const canInterrupt = () =>
       vcpu.interruptPending && !vcpu.injecting && processor.interruptible && processor.pending === undefined;
     const perform = () => processor.perform();
+    const answerWrites = ({ count }: IoDone) => {
+      if (count === undefined) processor.answer(0);
+      else processor.answerRun(count, []);
+    };
+    const answerReads = ({ value, more }: IoData) => {
+      if (more === undefined) processor.answer(value);
+      else processor.answerRun(more.length + 1, [value, ...more]);
+    };
     const waitForInterrupt = (deaf: boolean) => {
       vcpu.halted = true;
       vcpu.deaf = deaf;
@@ -286,9 +297,11 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           );
         },
         answer: ({ event }) =>
-          onProcessor(() =>
-            processor.answer(event.type === "io.done" ? 0 : (event as IoData | MmuEmulated).value),
-          ),
+          onProcessor(() => {
+            if (event.type === "mmu.emulated") processor.answer((event as MmuEmulated).value);
+            else if (event.type === "io.done") answerWrites(event as IoDone);
+            else answerReads(event as IoData);
+          }),
         perform: () => onProcessor(perform),
         endTurn: () => {
           // Under an embedder's exit control it may be alone.
@@ -312,11 +325,22 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
         askMmuInvlpg: ({ event }) =>
           self.post(wiring.addresses.mmu, { type: "mmu.invlpg", gva: (event as InvlpgExit).gva }),
         askDevice: ({ event }) => {
-          const { port, size, write, value } = event as IoExit;
-          vcpu.set.time.spendIo();
+          const { port, size, write, value, count = 1, more } = event as IoExit;
           const device = wiring.routes.actorAt(port);
-          if (write) self.post(device, { type: "io.write", vcpu: vcpu.index, port, size, value });
-          else self.post(device, { type: "io.read", vcpu: vcpu.index, port, size });
+          // An alarm comes before the access that begins when it is due.
+          const together = count === 1 ? 1 : Math.min(count, vcpu.accessesUntilAlarm());
+          vcpu.set.time.spendIo(1);
+          const { index } = vcpu;
+          if (write) {
+            const alone: IoWrite = { type: "io.write", vcpu: index, port, size, value };
+            self.post(
+              device,
+              together === 1 ? alone : { ...alone, more: more?.slice(0, together - 1) ?? [] },
+            );
+          } else {
+            const alone: IoRead = { type: "io.read", vcpu: index, port, size };
+            self.post(device, together === 1 ? alone : { ...alone, count: together });
+          }
         },
         askApic: ({ event }) => {
           const { register, write, offset, value, valueHigh } = event as ApicExit;

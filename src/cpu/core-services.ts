@@ -1,16 +1,21 @@
+import type { Gva } from "../mmu/address.ts";
 import type { HardwareWalker } from "../mmu/hardware-walker.ts";
 import { answerKind, Space } from "./access-exits.ts";
 import type { Burst } from "./burst.ts";
-import type { Core, CpuIdentity, HelperOp } from "./core.ts";
-import { type ExitIntercepts, ExitReason, type ExitRecord } from "./exit.ts";
+import type { Core, CpuIdentity, HelperOp, PortRun } from "./core.ts";
+import { ExitControl, type ExitIntercepts, ExitReason, type ExitRecord } from "./exit.ts";
+import * as L from "./layout.ts";
 import type { CpuMemory } from "./linear-memory.ts";
-import type { CpuState } from "./state.ts";
+import { PortRuns } from "./port-runs.ts";
+import { type CpuState, Flag } from "./state.ts";
 import type { Tlb } from "./tlb.ts";
 
 /** `size` of an exit for an MSR of the local APIC: where the word begins that it reads; a write is of both. */
 const LOW_WORD = 0;
 const HIGH_WORD = 4;
 const WHOLE = 8;
+
+const NONE: readonly number[] = [];
 
 export interface CoreParts {
   readonly state: CpuState;
@@ -37,6 +42,7 @@ export class CoreServices implements Core {
   private readonly tlb: Tlb;
   private readonly walker: HardwareWalker;
   private readonly timestampSource: (retired: number) => bigint;
+  private readonly portRuns: PortRuns;
 
   constructor(parts: CoreParts) {
     this.state = parts.state;
@@ -47,6 +53,7 @@ export class CoreServices implements Core {
     this.tlb = parts.tlb;
     this.walker = parts.walker;
     this.timestampSource = parts.timestampSource;
+    this.portRuns = new PortRuns(parts.state, parts.burst);
   }
 
   get breaksOnCode(): boolean {
@@ -143,9 +150,31 @@ export class CoreServices implements Core {
     exit.access = write ? 1 : 0;
     exit.write = write;
     exit.value = value >>> 0;
+    exit.gva = 0 as Gva;
+    exit.count = 1;
+    exit.more = NONE;
     lastIo.address = port;
     lastIo.kind = kind;
     return false;
+  }
+
+  get portRunsAllowed(): boolean {
+    const { burst } = this;
+    if (burst.alone || burst.breakpoints.ports || burst.controls & ExitControl.singleIo) return false;
+    // Else the interrupt comes as soon as an element is done.
+    return !burst.windowRequested || (this.state.get(L.EFLAGS_REST) & Flag.IF) === 0;
+  }
+
+  offerPortRun(run: PortRun): void {
+    this.portRuns.offer(run);
+  }
+
+  /** The first `count` accesses that left have been answered. */
+  answerPortRun(count: number, values: readonly number[]): void {
+    const { burst } = this;
+    this.portRuns.finish(count, values);
+    if (count > 1) this.iterationDone();
+    burst.answers.add(burst.retired, burst.lastIo.address, burst.lastIo.kind, values[count - 1] ?? 0);
   }
 
   apicRead(op: HelperOp, register: number): readonly [number, number] {

@@ -102,6 +102,17 @@ export interface HelperOp {
   readonly nextEip: number;
 }
 
+/** Elements of a REP INS or OUTS that leave together: all in one page of plain memory, inside the segment's limits. */
+export interface PortRun {
+  /** Byte in the WebAssembly memory where the first one is. */
+  readonly host: number;
+  readonly size: 1 | 2 | 4;
+  readonly count: number;
+  /** ESI or EDI. */
+  readonly index: number;
+  readonly addressSize: 16 | 32;
+}
+
 /** What src/cpu/system needs of the CPU. `state.eip` is at the running instruction while a helper runs. */
 export interface Core {
   readonly state: CpuState;
@@ -139,6 +150,10 @@ export interface Core {
    * this very instruction, with the value read in `answerRead`; false after having filled the exit record, then return Outcome.exit.
    */
   portAccess(op: HelperOp, port: number, sizeBytes: number, write: boolean, value: number): boolean;
+  /** After `portAccess` has filled the exit record for an element of a REP INS or OUTS: others may leave with it. */
+  offerPortRun(run: PortRun): void;
+  /** False: every element is to leave by itself, since something may come between it and the next one. */
+  readonly portRunsAllowed: boolean;
   /** Value of the answered port read, zero-extended. */
   readonly answerRead: number;
   /**

@@ -232,6 +232,10 @@ export class Cpu implements Processor {
     answers.add(retired, lastIo.address, lastIo.kind, value);
   }
 
+  answerRun(count: number, values: readonly number[]): void {
+    this.core.answerPortRun(count, values);
+  }
+
   perform(): void {
     const { controls, windowRequested, events } = this;
     if (this.exitRecord.reason === ExitReason.taskSwitchAttempt) {

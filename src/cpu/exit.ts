@@ -68,6 +68,8 @@ export const ExitControl = {
   executeDisable: 1 << 16,
   /** Without it such an error is passed over, as with IGNNE# asserted. */
   coprocessorError: 1 << 17,
+  /** Every element of a REP INS or OUTS leaves by itself, rather than with those that follow it. */
+  singleIo: 1 << 18,
 } as const;
 
 /** What leaves besides, as masks (Intel SDM vol. 3, 24.6.3 and 24.6.6). */
@@ -98,7 +100,7 @@ export interface ExitRecord {
   eip: number;
   /** Its length in bytes, 0 where not known (a fault while fetching or delivering). */
   length: number;
-  /** pageFault, invlpg, exception 14: linear address. */
+  /** pageFault, invlpg, exception 14: linear address. io: of the first element of INS or OUTS; 0 for IN and OUT. */
   gva: Gva;
   /** mmio: guest-physical address. */
   gpa: Gpa;
@@ -114,6 +116,13 @@ export interface ExitRecord {
   valueHigh: number;
   /** io: the port. */
   port: number;
+  /**
+   * io: accesses in a row, this one among them, that nothing but the device keeps from being done, elements of a REP INS or OUTS: as many as the monitor
+   * likes may be answered at once. 1 at least.
+   */
+  count: number;
+  /** io writes: the values of the others. */
+  more: readonly number[];
   /** exception: its vector. */
   vector: number;
   /** controlRegister: 0, 3 or 4. debugRegister: 0 to 7. descriptorTable: DescriptorTable. msr: 0. apic: index of the MSR. */
@@ -142,6 +151,8 @@ export function createExitRecord(): ExitRecord {
     value: 0,
     valueHigh: 0,
     port: 0,
+    count: 1,
+    more: [],
     vector: 0,
     register: 0,
     write: false,

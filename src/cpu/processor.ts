@@ -41,6 +41,11 @@ export interface Processor {
   /** Answers the io or mmio access that left (value read, zero-extended; ignored for writes): the instruction finishes in the next run. */
   answer(value: number): void;
   /**
+   * Answers the first `count` of the accesses to a port that left together (`ExitRecord.count`), with `values` if they are reads. The guest is then as if
+   * each had left by itself. Throws RangeError when not so many have left.
+   */
+  answerRun(count: number, values: readonly number[]): void;
+  /**
    * Does the instruction that left because of an exit control as the CPU would without, and retires it (or delivers the fault that it
    * raises). After the exit of an exception: lets the guest have it.
    */

@@ -27,6 +27,13 @@ export interface PortDevice {
   readonly ports: readonly PortRange[];
   readPort(port: number, sizeBytes: number): number;
   writePort(port: number, sizeBytes: number, value: number): void;
+  /**
+   * How many of up to `count` reads of a port in a row, 1 at least, may be done at the time of the last of them: all but that one only move data, and neither
+   * look at the clock nor arm an alarm nor drive a line. A device that does not say so is read one by one.
+   */
+  readsTogether?(port: number, sizeBytes: number, count: number): number;
+  /** The same of writes. */
+  writesTogether?(port: number, sizeBytes: number, count: number): number;
 }
 
 /** One interrupt line into the controller; `true` is asserted (the pin is high). Setting the same level again is harmless. */

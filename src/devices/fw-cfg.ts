@@ -75,6 +75,10 @@ export class FwCfg implements PortDevice {
     return value;
   }
 
+  readsTogether(port: number, _sizeBytes: number, count: number): number {
+    return port === DATA_PORT ? count : 1;
+  }
+
   writePort(port: number, sizeBytes: number, value: number): void {
     if (port !== SELECTOR_PORT || sizeBytes < 2) return;
     this.state.selector = value & 0xffff;

@@ -166,6 +166,12 @@ export class Vcpu {
     return ++this.#idleExits > this.maxStalledExits;
   }
 
+  /** Port accesses that may begin before the next alarm is due; at least the one that has left the guest. */
+  accessesUntilAlarm(): number {
+    const next = this.set.alarms.next();
+    return next === undefined ? Number.POSITIVE_INFINITY : Math.max(1, this.set.time.accessesUntil(next));
+  }
+
   /** Instructions that the next burst may retire; 0 or less: something is due before any. */
   burstBudget(): number {
     const retired = this.retired;

@@ -47,9 +47,9 @@ export class VirtualTime {
     return this.#retired() * this.scale.nsPerInstruction + this.#extraNs;
   }
 
-  /** One port access has taken place. */
-  spendIo(): void {
-    this.#extraNs += this.scale.ioNs;
+  /** So many port accesses have taken place. */
+  spendIo(accesses: number): void {
+    this.#extraNs += accesses * this.scale.ioNs;
   }
 
   /** The processor has idled until `atNs`; a time that has passed changes nothing. */
@@ -61,6 +61,13 @@ export class VirtualTime {
   /** How many instructions must still retire until it is `atNs` or later; 0 or less when it is. */
   instructionsUntil(atNs: number): number {
     return Math.ceil((atNs - this.nowNs()) / this.scale.nsPerInstruction);
+  }
+
+  /** How many port accesses can begin before it is `atNs`; 0 when it is. */
+  accessesUntil(atNs: number): number {
+    const ahead = atNs - this.nowNs();
+    if (ahead <= 0) return 0;
+    return this.scale.ioNs === 0 ? Number.POSITIVE_INFINITY : Math.ceil(ahead / this.scale.ioNs);
   }
 
   /** Time-stamp counter when `retired` instructions have retired (and nothing else has happened since). */

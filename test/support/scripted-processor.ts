@@ -93,6 +93,10 @@ export class ScriptedProcessor implements Processor {
     this.deeds.push(`answer 0x${value.toString(16)}`);
   }
 
+  answerRun(count: number, values: readonly number[]): void {
+    this.deeds.push(`answer ${count}: ${values}`);
+  }
+
   perform(): void {
     const { reason, register, value } = this.#record;
     this.deeds.push(`perform ${reason}`);

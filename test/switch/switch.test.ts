@@ -22,7 +22,7 @@ describe("virtual time", () => {
     let retired = 0;
     const time = new VirtualTime(() => retired, SCALE);
     retired = 7;
-    time.spendIo();
+    time.spendIo(1);
     expect(time.nowNs()).toBe(1070);
     time.jumpTo(5000);
     expect(time.nowNs()).toBe(5000);

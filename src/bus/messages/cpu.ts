@@ -76,13 +76,19 @@ export type MmioExit = Exit<"mmio"> & {
   readonly value: number;
 };
 
-/** IN, OUT, or one iteration of INS or OUTS. */
+/** IN, OUT, or iterations of INS or OUTS that nothing but the device keeps from being done together. */
 export type IoExit = Exit<"io"> & {
   readonly port: number;
   /** 1, 2 or 4 bytes. */
   readonly size: number;
   readonly write: boolean;
   readonly value: number;
+  /** How many iterations, if more than one. */
+  readonly count?: number;
+  /** Linear address of the first element, of INS and OUTS. */
+  readonly gva?: Gva;
+  /** What the iterations after the first would write. */
+  readonly more?: readonly number[];
 };
 
 /** RDMSR or WRMSR of what the local APIC keeps. A read is of one word: `offset` 0 the low one, 4 the high one. */

@@ -6,7 +6,7 @@ import { Flag } from "../state.ts";
 
 export const ESI = 6;
 export const EDI = 7;
-const ECX = 1;
+export const ECX = 1;
 
 /** A repeated instruction gives the dispatcher a turn (interrupts) after this many iterations. */
 export const ITERATIONS_PER_TURN = 4096;
@@ -19,17 +19,19 @@ export const elementSize = (op: HelperOp): 1 | 2 | 4 => {
 
 export const goesDown = (state: CpuState): boolean => (state.get(L.EFLAGS_REST) & Flag.DF) !== 0;
 
+type AddressSized = Pick<HelperOp, "addressSize">;
+
 /** ESI, EDI or ECX at the address size. */
-export const readIndex = (state: CpuState, op: HelperOp, index: number): number =>
+export const readIndex = (state: CpuState, op: AddressSized, index: number): number =>
   op.addressSize === 32 ? state.reg(index) : state.reg16(index);
 
-export function writeIndex(state: CpuState, op: HelperOp, index: number, value: number): void {
+export function writeIndex(state: CpuState, op: AddressSized, index: number, value: number): void {
   if (op.addressSize === 32) state.setReg(index, value);
   else state.setReg16(index, value);
 }
 
 /** Moves an index register over `count` elements, wrapping at the address size. */
-export function advance(state: CpuState, op: HelperOp, index: number, bytes: number): void {
+export function advance(state: CpuState, op: AddressSized, index: number, bytes: number): void {
   writeIndex(state, op, index, readIndex(state, op, index) + (goesDown(state) ? -bytes : bytes));
 }
 

@@ -81,6 +81,21 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     for (let n = 0; n < sizeBytes; n++) this.#writeByte(port + n, (value >>> (8 * n)) & 0xff);
   }
 
+  readsTogether(port: number, sizeBytes: number, count: number): number {
+    return this.#movesTogether("in", port, sizeBytes, count);
+  }
+
+  writesTogether(port: number, sizeBytes: number, count: number): number {
+    return this.#movesTogether("out", port, sizeBytes, count);
+  }
+
+  /** Up to the end of the block. */
+  #movesTogether(direction: Transfer["direction"], port: number, sizeBytes: number, count: number): number {
+    const { transfer, buffer, at } = this.state;
+    if (port !== this.#base + Reg.data || !this.isTransferring || transfer?.direction !== direction) return 1;
+    return Math.max(1, Math.min(count, Math.ceil((buffer.length - at) / sizeBytes)));
+  }
+
   /** The drive is done with what it was busy with. */
   alarm(): void {
     const { state } = this;

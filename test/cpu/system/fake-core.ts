@@ -199,6 +199,8 @@ export class FakeCore implements Core {
     this.answerRead = answer;
     return true;
   }
+  readonly portRunsAllowed = false;
+  offerPortRun(): void {}
   timestampOffset(): readonly [number, number] {
     return [this.time[0] as number, this.time[1] as number];
   }
