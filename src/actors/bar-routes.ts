@@ -32,10 +32,14 @@ export class BarRoutes<Function extends PciFunction> {
     this.#actor = actor;
     this.#functions = functions;
     this.#spaces = spaces;
-    for (const pci of functions.keys())
-      pci.onWrite = (offset) => {
+    for (const pci of functions.keys()) {
+      // Parts of one function's windows may be with several actors.
+      const others = pci.onWrite;
+      pci.onWrite = (offset, sizeBytes) => {
+        others(offset, sizeBytes);
         if (offset < PciRegister.bar0 + 24) this.#update();
       };
+    }
     this.#update();
   }
 

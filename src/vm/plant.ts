@@ -181,8 +181,15 @@ export function buildPlant(parts: PlantParts): Plant {
   const coprocessor = addCoprocessor(stage, wiring);
   // The controller has both its channels, whichever the disks are on: an empty one reads as zeros, and nobody waits for it.
   const hasDisks = parts.disks.some((disk) => disk !== undefined);
-  const channels = (hasDisks ? IDE_CHANNELS : []).map((_, index) =>
-    addIde(stage, { ...wiring, index, disks: parts.disks.slice(2 * index, 2 * index + 2) }),
+  const ide = hasDisks ? ideFunction() : undefined;
+  const channels = (ide === undefined ? [] : IDE_CHANNELS).map((_, index) =>
+    addIde(stage, {
+      ...wiring,
+      index,
+      disks: parts.disks.slice(2 * index, 2 * index + 2),
+      pci: ide as PciFunction,
+      dma: dmaOf(parts),
+    }),
   );
   const virtio = addVirtioDevices(parts, wiring, pic);
   const ports = addPorts(stage, {
@@ -194,7 +201,7 @@ export function buildPlant(parts: PlantParts): Plant {
     cpus: vcpus.length,
     files: parts.firmwareFiles,
     firmwareOnSerial: parts.firmwareOnSerial,
-    functions: parts.upper === undefined ? new Map() : pciFunctions(channels.length > 0, virtio),
+    functions: parts.upper === undefined ? new Map() : pciFunctions(ide, virtio),
   });
   const routes = new IoRoutes(
     new Map([
@@ -204,15 +211,13 @@ export function buildPlant(parts: PlantParts): Plant {
       [addresses.uart, [uart]],
       [addresses.kbd, [kbd, port92]],
       [addresses.coprocessor, [coprocessor]],
-      ...channels.map((channel): [string, IdeChannel[]] => [
-        channel.name === IDE_CHANNELS[0].name ? addresses.ide0 : addresses.ide1,
-        [channel],
-      ]),
+      ...channels.map(({ actor, channel }): [string, IdeChannel[]] => [actor, [channel]]),
       [addresses.ports, devicesOf(ports)],
     ]),
     { actor: addresses.ports, device: ports.unassigned },
   );
-  virtio?.connect({ io: routes, memory: mmio });
+  for (const device of [...channels, ...(virtio === undefined ? [] : [virtio])])
+    device.connect({ io: routes, memory: mmio });
   return {
     addresses,
     devices: {
@@ -224,7 +229,7 @@ export function buildPlant(parts: PlantParts): Plant {
       uart,
       kbd,
       port92,
-      ide: channels,
+      ide: channels.map(({ channel }) => channel),
       ...(virtio && { virtio }),
       ...ports,
     },
@@ -234,28 +239,35 @@ export function buildPlant(parts: PlantParts): Plant {
   };
 }
 
-function pciFunctions(hasDisks: boolean, virtio: VirtioModels | undefined): ReadonlyMap<number, PciFunction> {
+function pciFunctions(
+  ide: PciFunction | undefined,
+  virtio: VirtioModels | undefined,
+): ReadonlyMap<number, PciFunction> {
   const functions = new Map<number, PciFunction>([
     [HOST_BRIDGE, hostBridge()],
     [ISA_BRIDGE, isaBridge()],
   ]);
-  if (hasDisks) functions.set(IDE_FUNCTION, ideFunction());
+  if (ide !== undefined) functions.set(IDE_FUNCTION, ide);
   functions.set(POWER_MANAGEMENT, powerManagementFunction());
   for (const [n, pci] of (virtio?.functions ?? []).entries()) functions.set((VIRTIO_SLOT + n) << 3, pci);
   return functions;
 }
 
 function addVirtioDevices(parts: PlantParts, wiring: DeviceParts, pic: PicPair): VirtioModels | undefined {
-  const { stage, memory, pager, virtio } = parts;
+  const { stage, virtio } = parts;
   if (virtio.disks.length === 0 && !virtio.console) return undefined;
   // As firmware sets it for PCI.
   pic.writePort(ELCR_PORT_OF_SLAVE, 1, PCI_LINES_OF_SLAVE);
-  const dma = new GuestDma(memory, (gpa, sizeBytes) => {
+  return addVirtio(stage, { ...wiring, ...virtio, dma: dmaOf(parts) });
+}
+
+/** The vm's memory for its bus masters; the pager hears of what they write. */
+function dmaOf({ memory, pager }: PlantParts): GuestDma {
+  return new GuestDma(memory, (gpa, sizeBytes) => {
     if (!isKvm(pager)) return;
     pager.deviceWrote(gpa, sizeBytes);
     pager.enter();
   });
-  return addVirtio(stage, { ...wiring, ...virtio, dma });
 }
 
 function addApics(stage: Stage, wiring: DeviceParts, vcpus: readonly Vcpu[], mmio: MmioRoutes) {

@@ -13,6 +13,7 @@ import { PostCode } from "../../src/devices/post-code.ts";
 import { Uart16550 } from "../../src/devices/uart16550.ts";
 import { MemoryDisk } from "../../src/disk/index.ts";
 import { FakeClock, Probe } from "./fake-clock.ts";
+import { FlatMemory } from "./virtio/rig.ts";
 
 interface Bench {
   device: PortDevice & { state: object };
@@ -33,7 +34,7 @@ const benches: Record<string, () => Bench> = {
   ide: () =>
     withClock((clock) => {
       const disks = [undefined, new MemoryDisk(new Uint8Array(1 << 20))];
-      return new IdeChannel({ index: 0, disks, irq: new Probe(), clock });
+      return new IdeChannel({ index: 0, disks, irq: new Probe(), clock, dma: new FlatMemory(1 << 16) });
     }),
   post: () => withClock(() => new PostCode()),
 };

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { IdeChannel } from "../../src/devices/ide/channel.ts";
 import { type Disk, MemoryDisk } from "../../src/disk/index.ts";
+import { FlatMemory } from "./virtio/rig.ts";
 
 /** A channel with one disk of 8 sectors, each filled with its number. */
 function make(disk?: Disk) {
@@ -10,6 +11,7 @@ function make(disk?: Disk) {
     index: 0,
     disks: [disk ?? new MemoryDisk(bytes), undefined],
     irq: { set: (level: boolean) => lines.push(level) } as never,
+    dma: new FlatMemory(0),
     clock: { nowNs: () => 0, arm: () => {}, disarm: () => {} } as never,
   });
   const command = (code: number, sector: number, count: number) => {
@@ -151,13 +153,13 @@ test("every command ends, wherever its registers point: done, aborted, or awaiti
       }
     return [name, Object.fromEntries(seen)];
   });
-  // 30 commands, 5 of which read from the disk, 5 write to it, and IDENTIFY DEVICE is read, too. SET FEATURES without a choice is aborted.
-  const onDisk = { "50": 2 * 18 + 11, "58": 11, "51": 2 * 226 + 2 };
+  // 36 commands, 5 of which read from the disk, 5 write to it, and IDENTIFY DEVICE is read, too. SET FEATURES without a choice is aborted. Six wait for the bus master.
+  const onDisk = { "50": 2 * 18 + 11, "58": 11 + 2 * 6, "51": 2 * 220 + 2 };
   expect(Object.fromEntries(ends)).toEqual({
     linear: onDisk,
     geometric: onDisk,
-    // IDENTIFY DEVICE looks at no address; the ten others and three to verify do.
-    behindTheEnd: { "50": 2 * 15 + 1, "58": 1, "51": 2 * 226 + 2 + 2 * 13 },
+    // IDENTIFY DEVICE looks at no address; the sixteen others and three to verify do.
+    behindTheEnd: { "50": 2 * 15 + 1, "58": 1, "51": 2 * 220 + 2 + 2 * 19 },
     // EXECUTE DEVICE DIAGNOSTIC is for both drives.
     noDrive: { "0": 510, "50": 2 },
   });

@@ -21,11 +21,13 @@ const boots = (text: string) => [...text.matchAll(/^BOOT .*?(?=\r?$)/gm)].map(([
 describe("a root file system", () => {
   it.each([
     ["IDE", "ide", "686-pae", "kvm", 2],
+    ["IDE", "ide", "686", "vtlb", 1],
+    ["IDE", "ide", "686", "bare", 1],
     ["virtio", "virtio", "686", "vtlb", 1],
   ] as const)(
-    "on %s mounts, survives a reboot, and is kept in an overlay",
+    "on %s (%s, %s, %s) mounts, survives a reboot, and is kept in an overlay",
     async (_, bus, guest, pager, cpus) => {
-      const overlay = join(directory, `${bus}.overlay`);
+      const overlay = join(directory, `${bus}-${pager}.overlay`);
       const flags = { disk: [`${image},if=${bus},overlay=${overlay}`], root: "" };
       const device = bus === "ide" ? "/dev/sda" : "/dev/vda";
       const { vm, report } = await runDiskGuest({ guest, pager, cpus, flags, reboots: 1 });
@@ -33,6 +35,8 @@ describe("a root file system", () => {
       const { text } = vm.console;
       const line = (n: number) => `BOOT ${n}, root ${device} rw, ${cpus} processors`;
       expect(boots(text)).toEqual([line(1), line(2)]);
+      const dma = bus === "ide" ? ["ata1.00: configured for UDMA/33", "ata1.00: configured for UDMA/33"] : [];
+      expect([...text.matchAll(/ata\d\.\d\d: configured for \S+/g)].map(([line]) => line)).toEqual(dma);
       expect(text.match(/^random: OK\r?$/gm)).toHaveLength(2);
       expect(text).not.toMatch(/EXT4-fs.*(error|recovery)|I\/O error/);
       expect(readFileSync(image).equals(contents)).toBe(true);
@@ -40,7 +44,7 @@ describe("a root file system", () => {
   );
 
   it("has what a guest on IDE has left there for a guest on virtio, where a script runs", async () => {
-    const flags = { disk: [`${image},if=virtio,overlay=${join(directory, "ide.overlay")}`], root: "" };
+    const flags = { disk: [`${image},if=virtio,overlay=${join(directory, "ide-kvm.overlay")}`], root: "" };
     const { vm, report } = await runDiskGuest({
       flags,
       script: "cat /boots; ls -l /sbin/init; ls /dev/umbra",

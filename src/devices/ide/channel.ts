@@ -1,8 +1,10 @@
 import { type Disk, SECTOR_BYTES } from "../../disk/disk.ts";
 import { type AlarmedDevice, allOnes, type DeviceClock, type IrqLine, type PortDevice } from "../device.ts";
-import { type AddressWidth, rangeOf, setAddress } from "./address.ts";
-import { COMMANDS, DIAGNOSE, type IdeCommand } from "./commands.ts";
-import { identify, MOST_MULTIPLE } from "./identify.ts";
+import type { DmaMemory } from "../dma.ts";
+import { rangeOf, setAddress } from "./address.ts";
+import { BusMaster } from "./bus-master.ts";
+import { COMMANDS, DIAGNOSE, type IdeCommand, type TransferCommand } from "./commands.ts";
+import { identify, MOST_MULTIPLE, MULTIWORD_DMA, ULTRA_DMA } from "./identify.ts";
 import {
   Control,
   Device,
@@ -21,6 +23,8 @@ import {
 const COMMAND_NS = 20_000;
 const BLOCK_NS = 5_000;
 const READY_ALARM = "ready";
+/** Sectors of a block that the bus master moves: 64 KiB. */
+const DMA_SECTORS = 128;
 
 export interface IdeChannelParts {
   /** 0 or 1. */
@@ -29,16 +33,21 @@ export interface IdeChannelParts {
   readonly disks: readonly (Disk | undefined)[];
   readonly irq: IrqLine;
   readonly clock: DeviceClock;
+  /** Memory for the bus master. */
+  readonly dma: DmaMemory;
+  /** It may be used. Default: yes. */
+  readonly mastersBus?: () => boolean;
 }
 
 /**
- * One channel of an ATA host adapter with up to two disks (ATA/ATAPI-6), by programmed I/O: CHS, 28- and 48-bit addresses. A register read from
+ * One channel of an ATA host adapter with up to two disks (ATA/ATAPI-6), by programmed I/O or DMA: CHS, 28- and 48-bit addresses. A register read from
  * a drive that is not there gives 0, as the other one answers.
  */
 export class IdeChannel implements PortDevice, AlarmedDevice {
   readonly name: string;
   readonly ports: readonly { first: number; count: number }[];
   readonly state: IdeChannelState = newState();
+  readonly busMaster: BusMaster;
   readonly #base: number;
   readonly #control: number;
   readonly #disks: readonly (Disk | undefined)[];
@@ -57,6 +66,15 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     this.#disks = parts.disks;
     this.#irq = parts.irq;
     this.#clock = parts.clock;
+    this.busMaster = new BusMaster({
+      state: this.state.busMaster,
+      dma: parts.dma,
+      enabled: parts.mastersBus ?? (() => true),
+      started: () => {
+        // A drive that is busy comes to it by itself.
+        if (this.state.transfer?.dma === true && !this.isBusy) this.#workFor(BLOCK_NS);
+      },
+    });
   }
 
   get isBusy(): boolean {
@@ -64,6 +82,11 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
   }
   get isTransferring(): boolean {
     return (this.state.status & Status.request) !== 0;
+  }
+
+  /** It is one of the ISA ports. */
+  hasPort(port: number): boolean {
+    return this.ports.some(({ first, count }) => port >= first && port < first + count);
   }
 
   readPort(port: number, sizeBytes: number): number {
@@ -92,7 +115,7 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
   /** Up to the end of the block. */
   #movesTogether(direction: Transfer["direction"], port: number, sizeBytes: number, count: number): number {
     const { transfer, buffer, at } = this.state;
-    if (port !== this.#base + Reg.data || !this.isTransferring || transfer?.direction !== direction) return 1;
+    if (port !== this.#base + Reg.data || transfer === null || !this.#movesByPort(direction)) return 1;
     return Math.max(1, Math.min(count, Math.ceil((buffer.length - at) / sizeBytes)));
   }
 
@@ -102,6 +125,7 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     const command = state.pendingCommand;
     state.pendingCommand = null;
     if (command !== null) this.#execute(command);
+    else if (state.transfer?.dma === true) this.#moveByDma(state.transfer);
     else if (state.transfer !== null) this.#nextBlock(state.transfer);
     else this.#done();
   }
@@ -227,7 +251,7 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     const multiple = state.multiple[this.#selected];
     switch (command.does) {
       case "transfer":
-        this.#begin(disk, command.direction, command.width, command.multiple ? multiple : 1);
+        this.#begin(disk, command, BLOCK_SECTORS[command.by] ?? multiple);
         return;
       case "verify":
         if (rangeOf(state, command.width, disk.sectors) === undefined) this.#fail(Failure.notFound);
@@ -238,8 +262,21 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
         this.#done();
         return;
       case "identify":
-        state.buffer = [...identify(disk, `UMBRA-${this.name}-${this.#selected}`, multiple)];
-        state.transfer = { drive: this.#selected, direction: "in", sector: -1, left: 0, perBlock: 1 };
+        state.buffer = [
+          ...identify(disk, {
+            serial: `UMBRA-${this.name}-${this.#selected}`,
+            multiple,
+            dmaMode: state.dmaMode[this.#selected],
+          }),
+        ];
+        state.transfer = {
+          drive: this.#selected,
+          direction: "in",
+          sector: -1,
+          left: 0,
+          perBlock: 1,
+          dma: false,
+        };
         this.#offer();
         return;
       case "flush":
@@ -272,16 +309,20 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
   }
 
   #setFeatures(): void {
-    const { features } = this.state;
+    const { state } = this;
     const transferMode = 0x03;
     const harmless = [0x02, 0x55, 0x66, 0x82, 0xaa, 0xcc];
-    // PIO modes are all the same here.
-    const pio = features === transferMode && this.state.count[0] <= 0x0f;
-    if (pio || harmless.includes(features)) this.#done();
+    if (state.features === transferMode) {
+      const [mode] = state.count;
+      if (isDmaMode(mode)) state.dmaMode[this.#selected] = mode;
+      // PIO modes are all the same here.
+      if (isDmaMode(mode) || mode <= 0x0f) this.#done();
+      else this.#fail(Failure.aborted);
+    } else if (harmless.includes(state.features)) this.#done();
     else this.#fail(Failure.aborted);
   }
 
-  #begin(disk: Disk, direction: Transfer["direction"], width: AddressWidth, perBlock: number): void {
+  #begin(disk: Disk, { direction, width, by }: TransferCommand, perBlock: number): void {
     if (perBlock === 0) {
       this.#fail(Failure.aborted);
       return;
@@ -291,11 +332,23 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
       this.#fail(Failure.notFound);
       return;
     }
-    const transfer = { drive: this.#selected, direction, sector: range.first, left: range.count, perBlock };
+    const dma = by === "dma";
+    const { first: sector, count: left } = range;
+    const transfer: Transfer = { drive: this.#selected, direction, sector, left, perBlock, dma };
     this.state.transfer = transfer;
-    if (direction === "in") this.#nextBlock(transfer);
+    if (dma) this.#beginDma(transfer);
+    else if (direction === "in") this.#nextBlock(transfer);
     // The first block is asked for without an interrupt.
     else if (this.#prepareBlock(transfer)) this.state.status = IDLE | Status.request;
+  }
+
+  #beginDma(transfer: Transfer): void {
+    const { state, busMaster } = this;
+    state.at = 0;
+    state.buffer = [];
+    if (transfer.direction === "in") this.#moveByDma(transfer);
+    else if (busMaster.isActive) this.#workFor(BLOCK_NS);
+    else state.status = IDLE | Status.request;
   }
 
   /** Fills or empties the buffer for the next block of the transfer. False when the disk has failed. */
@@ -319,6 +372,46 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     return true;
   }
 
+  /** As much of the block as the bus master takes or has; with what is left the drive waits for it. */
+  #moveByDma(transfer: Transfer): void {
+    const { state, busMaster } = this;
+    const { direction, sector, left, perBlock } = transfer;
+    const disk = this.#disks[transfer.drive] as Disk;
+    const count = Math.min(perBlock, left);
+    const isIn = direction === "in";
+    let block = new Uint8Array(count * SECTOR_BYTES);
+    if (!isIn) block.set(state.buffer);
+    else if (
+      !tries(() => {
+        block = Uint8Array.from(disk.read(sector, count));
+      })
+    ) {
+      this.#fail(Failure.uncorrectable);
+      return;
+    }
+    const rest = block.subarray(state.at);
+    state.at += isIn ? busMaster.toMemory(rest) : busMaster.fromMemory(rest);
+    if (state.at < block.length) {
+      if (!isIn) state.buffer = [...block.subarray(0, state.at)];
+      state.status = IDLE | Status.request;
+      return;
+    }
+    if (!isIn && !tries(() => disk.write(sector, block))) {
+      this.#end(IDLE | Status.fault);
+      return;
+    }
+    state.at = 0;
+    state.buffer = [];
+    transfer.sector += count;
+    transfer.left -= count;
+    if (transfer.left > 0) this.#workFor(BLOCK_NS);
+    else if (isIn) this.#done();
+    else {
+      state.transfer = null;
+      this.#workFor(COMMAND_NS);
+    }
+  }
+
   #nextBlock(transfer: Transfer): void {
     if (this.#prepareBlock(transfer)) this.#offer();
   }
@@ -332,7 +425,7 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
 
   #readData(sizeBytes: number): number {
     const { state } = this;
-    if (!this.isTransferring || state.transfer?.direction !== "in") return 0;
+    if (!this.#movesByPort("in")) return 0;
     let value = 0;
     for (let n = 0; n < sizeBytes; n++) value += (state.buffer[state.at++] ?? 0) * 2 ** (8 * n);
     if (state.at >= state.buffer.length) this.#blockMoved();
@@ -341,10 +434,15 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
 
   #writeData(sizeBytes: number, value: number): void {
     const { state } = this;
-    if (!this.isTransferring || state.transfer?.direction !== "out") return;
+    if (!this.#movesByPort("out")) return;
     for (let n = 0; n < sizeBytes && state.at < state.buffer.length; n++)
       state.buffer[state.at++] = (value >>> (8 * n)) & 0xff;
     if (state.at >= state.buffer.length) this.#blockMoved();
+  }
+
+  #movesByPort(direction: Transfer["direction"]): boolean {
+    const { transfer } = this.state;
+    return this.isTransferring && transfer?.direction === direction && !transfer.dma;
   }
 
   #blockMoved(): void {
@@ -388,10 +486,23 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
   }
 
   #setInterrupt(pending: boolean): void {
-    this.state.interrupt = pending;
-    this.#irq.set(pending && (this.state.control & Control.noInterrupt) === 0);
+    const { state } = this;
+    const level = pending && (state.control & Control.noInterrupt) === 0;
+    if (level && !state.line) this.busMaster.interrupted();
+    state.interrupt = pending;
+    state.line = level;
+    this.#irq.set(level);
   }
 }
+
+const BLOCK_SECTORS: Readonly<Record<TransferCommand["by"], number | undefined>> = {
+  sector: 1,
+  multiple: undefined,
+  dma: DMA_SECTORS,
+};
+
+const isDmaMode = (mode: number): boolean =>
+  [MULTIWORD_DMA, ULTRA_DMA].some(({ first, modes }) => mode >= first && mode < first + modes);
 
 function isWrite(code: number): boolean {
   const command = COMMANDS.get(code);

@@ -2,8 +2,8 @@
 import type { AddressWidth } from "./address.ts";
 
 export type IdeCommand =
-  /** READ and WRITE: `multiple` by blocks of as many sectors as SET MULTIPLE MODE says, else sector by sector. */
-  | { does: "transfer"; direction: "in" | "out"; width: AddressWidth; multiple: boolean }
+  /** READ and WRITE, sector by sector, by blocks of as many as SET MULTIPLE MODE says, or by the bus master. */
+  | { does: "transfer"; direction: "in" | "out"; width: AddressWidth; by: "sector" | "multiple" | "dma" }
   | { does: "verify"; width: AddressWidth }
   /** READ NATIVE MAX ADDRESS. */
   | { does: "tellLast"; width: AddressWidth }
@@ -11,9 +11,16 @@ export type IdeCommand =
       does: "diagnose" | "identify" | "flush" | "setMultiple" | "setFeatures" | "checkPower" | "nothing";
     };
 
+export type TransferCommand = Extract<IdeCommand, { does: "transfer" }>;
+
 const transfer =
   (direction: "in" | "out") =>
-  (width: AddressWidth, multiple = false): IdeCommand => ({ does: "transfer", direction, width, multiple });
+  (width: AddressWidth, by: TransferCommand["by"] = "sector"): IdeCommand => ({
+    does: "transfer",
+    direction,
+    width,
+    by,
+  });
 const read = transfer("in");
 const write = transfer("out");
 const NOTHING: IdeCommand = { does: "nothing" };
@@ -27,12 +34,14 @@ export const COMMANDS: ReadonlyMap<number, IdeCommand> = new Map<number, IdeComm
   [0x20, read(28)],
   [0x21, read(28)],
   [0x24, read(48)],
+  [0x25, read(48, "dma")],
   [0x27, { does: "tellLast", width: 48 }],
-  [0x29, read(48, true)],
+  [0x29, read(48, "multiple")],
   [0x30, write(28)],
   [0x31, write(28)],
   [0x34, write(48)],
-  [0x39, write(48, true)],
+  [0x35, write(48, "dma")],
+  [0x39, write(48, "multiple")],
   [0x40, { does: "verify", width: 28 }],
   [0x41, { does: "verify", width: 28 }],
   [0x42, { does: "verify", width: 48 }],
@@ -41,9 +50,13 @@ export const COMMANDS: ReadonlyMap<number, IdeCommand> = new Map<number, IdeComm
   [DIAGNOSE, { does: "diagnose" }],
   // INITIALIZE DEVICE PARAMETERS.
   [0x91, NOTHING],
-  [0xc4, read(28, true)],
-  [0xc5, write(28, true)],
+  [0xc4, read(28, "multiple")],
+  [0xc5, write(28, "multiple")],
   [0xc6, { does: "setMultiple" }],
+  [0xc8, read(28, "dma")],
+  [0xc9, read(28, "dma")],
+  [0xca, write(28, "dma")],
+  [0xcb, write(28, "dma")],
   // STANDBY IMMEDIATE, IDLE IMMEDIATE, STANDBY, IDLE; SLEEP.
   [0xe0, NOTHING],
   [0xe1, NOTHING],

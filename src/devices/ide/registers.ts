@@ -1,4 +1,5 @@
 /** The registers of one channel of an ATA host adapter (ATA/ATAPI-6, 7): where they are, what their bits say, and what is in them. */
+import { type BusMasterState, newBusMasterState } from "./bus-master.ts";
 
 /** Where a channel is on the ISA bus: eight command block registers, the control block register, and its line. */
 export const IDE_CHANNELS = [
@@ -29,11 +30,13 @@ export interface Transfer {
   /** 0 is the master. The guest may select the other one meanwhile. */
   readonly drive: 0 | 1;
   readonly direction: "in" | "out";
-  /** Next sector on the disk; -1: the data are the drive's own. */
+  /** Next sector on the disk; -1: the data are the drive's own. By DMA: of the block under way. */
   sector: number;
-  /** Sectors still to move after the block in the buffer. */
+  /** Sectors still to move after the block in the buffer. By DMA: with the block under way. */
   left: number;
   readonly perBlock: number;
+  /** By the bus master, not by the data register. */
+  readonly dma: boolean;
 }
 
 /** A register that 48-bit commands read twice: as written last, and before that. */
@@ -49,16 +52,21 @@ export interface IdeChannelState {
   control: number;
   status: number;
   error: number;
+  /** The drive has something to tell; and INTRQ, which it drives high then unless it may not. */
   interrupt: boolean;
+  line: boolean;
   /** Sectors a block of the MULTIPLE commands, by drive. */
   multiple: [number, number];
+  /** What SET FEATURES has chosen for DMA, by drive: 0x20 to 0x22 multiword, 0x40 to 0x45 Ultra; 0 for nothing. */
+  dmaMode: [number, number];
   /** What comes when the drive is no longer busy. */
   pendingCommand: number | null;
-  /** The block that is being moved. */
+  /** The block that is being moved; of one that the bus master writes, what has come so far. */
   buffer: number[];
-  /** Next byte in the buffer. */
+  /** Next byte in the block. */
   at: number;
   transfer: Transfer | null;
+  busMaster: BusMasterState;
 }
 
 export function newState(): IdeChannelState {
@@ -67,11 +75,14 @@ export function newState(): IdeChannelState {
     ...signature(),
     control: 0,
     interrupt: false,
+    line: false,
     multiple: [0, 0],
+    dmaMode: [0, 0],
     pendingCommand: null,
     buffer: [],
     at: 0,
     transfer: null,
+    busMaster: newBusMasterState(),
   };
 }
 

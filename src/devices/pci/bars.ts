@@ -13,6 +13,8 @@ export interface Bar {
   readonly kind: "io" | "memory";
   /** A power of two; 4 at least for ports, 16 for memory. */
   readonly sizeBytes: number;
+  /** Only so many bytes from here on are meant, of a larger window. Default: 0. */
+  readonly offset?: number;
 }
 
 /** A bar that is decoded at present. */
@@ -37,7 +39,8 @@ export function decodedBars(pci: PciFunction, bars: readonly Bar[]): BarWindow[]
     if ((command & (bar.kind === "io" ? COMMAND_IO : COMMAND_MEMORY)) === 0) continue;
     const base = (pci.read(registerOf(bar), 4) & (bar.kind === "io" ? IO_ADDRESS : MEMORY_ADDRESS)) >>> 0;
     const limit = bar.kind === "io" ? 0x10000 : 2 ** 32;
-    if (base !== 0 && base + bar.sizeBytes <= limit) windows.push({ bar, base });
+    const { offset = 0, sizeBytes } = bar;
+    if (base !== 0 && base + offset + sizeBytes <= limit) windows.push({ bar, base: base + offset });
   }
   return windows;
 }

@@ -1,5 +1,6 @@
 import { PM1_EVENT_PORT } from "../acpi-pm.ts";
 import { PAM, PAM_REGISTERS } from "./attribute-map.ts";
+import { addBar, type Bar } from "./bars.ts";
 import { PciFunction, PciRegister } from "./function.ts";
 
 /** The functions of an 82440FX chip set with a PIIX3, and the power management of a PIIX4, as far as software looks at them. Numbers are device << 3 | function. */
@@ -42,13 +43,33 @@ export function isaBridge(): PciFunction {
   return bridge;
 }
 
-/** 0:1.1: both channels at their ISA ports and lines, no bus master. */
+/** Registers of a PIIX4's IDE function (Intel 82371AB datasheet, 5.1): timing of both channels, of slaves, and of Ultra DMA. */
+const IDE_TIMING = 0x40;
+const SLAVE_TIMING = 0x44;
+const ULTRA_CONTROL = 0x48;
+const ULTRA_TIMING = 0x4a;
+/** In the timing register of a channel: it is decoded. */
+const IDE_DECODED = 0x8000;
+const BUS_MASTER_ENABLED = 4;
+/** Where firmware would put the registers of the bus master. */
+const BUS_MASTER_BASE = 0xcc00;
+/** Of both channels. */
+export const BUS_MASTER_BAR: Bar = { index: 4, kind: "io", sizeBytes: 16 };
+
+/** 0:1.1, a PIIX4's: both channels at their ISA ports and lines, with a bus master up to Ultra DMA 2. */
 export function ideFunction(): PciFunction {
-  const ide = new PciFunction({ name: "IDE", vendor: INTEL, device: 0x7010, classCode: [1, 1, 0] });
-  ide.put(PciRegister.command, 2, IO_ENABLED).allow(PciRegister.command, 2, 5);
-  // IDE timing: both channels are decoded.
-  return ide.put(0x40, 4, 0x80008000).allow(0x40, 4, 0xffffffff);
+  const ide = new PciFunction({ name: "IDE", vendor: INTEL, device: 0x7111, classCode: [1, 1, 0x80] });
+  const command = IO_ENABLED | BUS_MASTER_ENABLED;
+  ide.put(PciRegister.command, 2, command).allow(PciRegister.command, 2, command);
+  ide.put(IDE_TIMING, 4, IDE_DECODED | (IDE_DECODED << 16)).allow(IDE_TIMING, 4, 0xffffffff);
+  ide.allow(SLAVE_TIMING, 1, 0xff).allow(ULTRA_CONTROL, 1, 0x0f).allow(ULTRA_TIMING, 2, 0x3333);
+  addBar(ide, BUS_MASTER_BAR, BUS_MASTER_BASE);
+  return ide;
 }
+
+/** Software lets it use the bus. */
+export const mastersBus = (pci: PciFunction): boolean =>
+  (pci.read(PciRegister.command, 2) & BUS_MASTER_ENABLED) !== 0;
 
 /** Registers of a PIIX4's power management function (Intel 82371AB datasheet, 7.1). */
 const PM_BASE = 0x40;
