@@ -2,13 +2,14 @@ import type { ConsoleInput, IoRead, IoWrite, MmioRead, MmioWrite } from "../bus/
 import { allOnes } from "../devices/device.ts";
 import type { DmaMemory } from "../devices/dma.ts";
 import type { Bar } from "../devices/pci/bars.ts";
-import { lineOfSlot, PCI_LINES } from "../devices/pci/chipset.ts";
+import { lineOfSlot } from "../devices/pci/chipset.ts";
+import type { PciFunction } from "../devices/pci/function.ts";
+import { PirqRouter, pirqOfSlot } from "../devices/pci/pirq-router.ts";
 import { VirtioBlock } from "../devices/virtio/block.ts";
 import { VirtioConsole } from "../devices/virtio/console.ts";
 import type { VirtioDevice } from "../devices/virtio/device.ts";
 import { VIRTIO_BARS, VirtioPci } from "../devices/virtio/pci.ts";
 import { VirtioStatus } from "../devices/virtio/transport.ts";
-import { WiredOr } from "../devices/wired-or.ts";
 import type { Disk } from "../disk/disk.ts";
 import { virtioChart } from "../machines/virtio.ts";
 import { SWITCHER } from "./addresses.ts";
@@ -32,6 +33,8 @@ export interface VirtioDisk {
 
 export interface VirtioParts extends DeviceParts {
   readonly dma: DmaMemory;
+  /** The ISA bridge, which routes their interrupts. */
+  readonly bridge: PciFunction;
   readonly disks: readonly VirtioDisk[];
   readonly console: boolean;
 }
@@ -52,14 +55,13 @@ export function addVirtio(stage: Stage, parts: VirtioParts): VirtioModels {
   let bars: BarRoutes<VirtioPci> | undefined;
   let console: VirtioPci | undefined;
   stage.add(addresses.virtio, virtioChart, (self) => {
-    const shared = new Map(
-      PCI_LINES.map((line) => [line as number, new WiredOr(new IrqMessages(self, linesOf(parts), line))]),
-    );
+    const router = new PirqRouter(parts.bridge, (line) => new IrqMessages(self, linesOf(parts), line));
     const add = (device: VirtioDevice): VirtioPci => {
       const n = functions.length;
-      const line = lineOfSlot(VIRTIO_SLOT + n);
+      const slot = VIRTIO_SLOT + n;
+      const line = lineOfSlot(slot);
       const place = { line, ioBase: IO_BASE + n * IO_PITCH, memoryBase: MEMORY_BASE + n * MEMORY_PITCH };
-      const pci = new VirtioPci(device, dma, (shared.get(line) as WiredOr).output(), place);
+      const pci = new VirtioPci(device, dma, router.pin(pirqOfSlot(slot)), place);
       functions.push(pci);
       return pci;
     };

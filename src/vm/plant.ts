@@ -191,7 +191,8 @@ export function buildPlant(parts: PlantParts): Plant {
       dma: dmaOf(parts),
     }),
   );
-  const virtio = addVirtioDevices(parts, wiring, pic);
+  const bridge = isaBridge();
+  const virtio = addVirtioDevices(parts, wiring, pic, bridge);
   const ports = addPorts(stage, {
     ...wiring,
     memoryBytes: memory.sizeBytes,
@@ -201,7 +202,7 @@ export function buildPlant(parts: PlantParts): Plant {
     cpus: vcpus.length,
     files: parts.firmwareFiles,
     firmwareOnSerial: parts.firmwareOnSerial,
-    functions: parts.upper === undefined ? new Map() : pciFunctions(ide, virtio),
+    functions: parts.upper === undefined ? new Map() : pciFunctions(bridge, ide, virtio),
   });
   const routes = new IoRoutes(
     new Map([
@@ -240,12 +241,13 @@ export function buildPlant(parts: PlantParts): Plant {
 }
 
 function pciFunctions(
+  bridge: PciFunction,
   ide: PciFunction | undefined,
   virtio: VirtioModels | undefined,
 ): ReadonlyMap<number, PciFunction> {
   const functions = new Map<number, PciFunction>([
     [HOST_BRIDGE, hostBridge()],
-    [ISA_BRIDGE, isaBridge()],
+    [ISA_BRIDGE, bridge],
   ]);
   if (ide !== undefined) functions.set(IDE_FUNCTION, ide);
   functions.set(POWER_MANAGEMENT, powerManagementFunction());
@@ -253,12 +255,17 @@ function pciFunctions(
   return functions;
 }
 
-function addVirtioDevices(parts: PlantParts, wiring: DeviceParts, pic: PicPair): VirtioModels | undefined {
+function addVirtioDevices(
+  parts: PlantParts,
+  wiring: DeviceParts,
+  pic: PicPair,
+  bridge: PciFunction,
+): VirtioModels | undefined {
   const { stage, virtio } = parts;
   if (virtio.disks.length === 0 && !virtio.console) return undefined;
   // As firmware sets it for PCI.
   pic.writePort(ELCR_PORT_OF_SLAVE, 1, PCI_LINES_OF_SLAVE);
-  return addVirtio(stage, { ...wiring, ...virtio, dma: dmaOf(parts) });
+  return addVirtio(stage, { ...wiring, ...virtio, dma: dmaOf(parts), bridge });
 }
 
 /** The vm's memory for its bus masters; the pager hears of what they write. */

@@ -118,3 +118,36 @@ test.each(PAGERS)(
     expect(result).toMatchObject({ status: "exited", exitCode: 2 * (5 + 0 + 1 + LINE_11) + 1 });
   },
 );
+
+test("a guest that routes the interrupt to another line finds it there, level-triggered if it says so", () => {
+  const ISA_BRIDGE_ROUTING = 0x80000860;
+  const LINE_5 = 1 << 5;
+  const vm = create(
+    {
+      virtioDisks: [{ disk: disk() }],
+      boot: (memory, state) => {
+        const g = new GuestBuilder({ origin: 0x110000 });
+        // All of its four inputs to line 5, and that by level.
+        g.mov("edx", 0xcf8).mov("eax", ISA_BRIDGE_ROUTING).out("dx", "eax");
+        g.mov("edx", 0xcfc).mov("eax", 0x05050505).out("dx", "eax");
+        g.mov("edx", 0x4d0).mov("al", LINE_5).out("dx", "al").jmp("end").label("end");
+        const routing = g.build();
+        memory.writeBytes(0x110000 as Gpa, routing.bytes);
+        placeRequest(memory);
+        const rest = readingGuest().build();
+        bootProgram(rest)(memory, state);
+        memory.writeBytes((0x110000 + routing.bytes.length) as Gpa, jumpTo(0x110000 + routing.bytes.length));
+        state.eip = 0x110000;
+      },
+    },
+    createMachine({ memoryMiB: 16 }),
+  );
+  const result = vm.run({ maxInstructions: 10_000 });
+  expect(result).toMatchObject({ status: "exited", exitCode: 2 * (5 + 0 + 1) + 1 });
+  expect(vm.devices.pic.readPort(0x20, 1) & LINE_5).toBe(LINE_5);
+});
+
+/** JMP to where the other program begins. */
+function jumpTo(from: number): Uint8Array {
+  return Uint8Array.of(0xe9, ...new Uint8Array(Int32Array.of(0x100000 - (from + 5)).buffer));
+}

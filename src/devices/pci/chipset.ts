@@ -2,14 +2,13 @@ import { PM1_EVENT_PORT } from "../acpi-pm.ts";
 import { PAM, PAM_REGISTERS } from "./attribute-map.ts";
 import { addBar, type Bar } from "./bars.ts";
 import { PciFunction, PciRegister } from "./function.ts";
+import { PIRQ_ROUTING, pirqOfSlot } from "./pirq-router.ts";
 
 /** The functions of an 82440FX chip set with a PIIX3, and the power management of a PIIX4, as far as software looks at them. Numbers are device << 3 | function. */
 
 const INTEL = 0x8086;
 /** The subsystem of QEMU's machines: firmware that knows it reads its configuration from fw_cfg, which it finds here as there. */
 const QEMU_SUBSYSTEM = 0x11001af4;
-/** PIRQ routing of the ISA bridge: 0x60 to 0x63. */
-const PIRQ_ROUTING = 0x60;
 const IO_ENABLED = 1;
 
 /** 0:0.0. */
@@ -100,8 +99,8 @@ export const POWER_MANAGEMENT = (1 << 3) | 3;
 
 /** Devices on the bus, by slot. */
 export const PCI_SLOTS = 32;
-/** The lines that the ISA bridge leads its four inputs to. The wires of the board are these, whatever software makes of the routing registers. Level-triggered. */
+/** The lines that firmware has the ISA bridge lead its four inputs to, level-triggered. Software may choose others. */
 const PIRQ_LINES = [10, 10, 11, 11] as const;
 export const PCI_LINES = [...new Set<number>(PIRQ_LINES)];
-/** Pins of neighbouring slots are wired to the bridge's inputs in turn. */
-export const lineOfSlot = (slot: number): number => PIRQ_LINES[(slot + 3) & 3] as number;
+/** Of pin A of a function in the slot, as firmware routes it. */
+export const lineOfSlot = (slot: number): number => PIRQ_LINES[pirqOfSlot(slot)] as number;
