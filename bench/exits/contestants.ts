@@ -93,8 +93,9 @@ export function plainContestant(guest: ExitGuest): ExitContestant {
     flushNonGlobal: () => cpu.flushTlb(),
     flushPage: (gva: Gva) => cpu.flushTlbPage(gva),
     loadRoot: () => {
-      if (hardware !== undefined) cpu.setHardwarePaging(hardware);
+      if (hardware !== undefined) cpu.loadRoot(hardware);
     },
+    translations: () => cpu.translations(),
   };
   guest.boot(guestMemory, state);
   const pager: Pager = createPager(guest.pager, { paging, memory: guestMemory, frames, tlb });

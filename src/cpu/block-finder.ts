@@ -62,7 +62,7 @@ export class BlockFinder {
       const hits = breakpoints.onCode(linear);
       if (hits !== 0 && !this.burst.resuming && !this.burst.debugHeldOff) return this.breakpointMet(hits);
     }
-    const user = this.u32[L.TLB_PRIV >> 2] !== 0;
+    const user = this.state.usesUserTags;
     const host = this.memory.resolve(linear, 2, user);
     if (host < 0) return this.fetchMissed(host, linear);
     this.u32[L.PC_PAGE >> 2] = eip - (linear & 0xfff);

@@ -1,6 +1,6 @@
 import * as L from "./layout.ts";
 import { type CpuState, Cr4 } from "./state.ts";
-import { TlbRight } from "./tlb.ts";
+import { TlbRight } from "./tlb-right.ts";
 
 /** What a breakpoint waits for: DR7.R/W0 to R/W3. */
 const Kind = { execute: 0, write: 1, io: 2, access: 3 } as const;

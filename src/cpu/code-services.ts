@@ -70,7 +70,7 @@ export class CodeServices implements HandlerImports {
     const size = bytesAndIntent & 0xff;
     const forWrite = (bytesAndIntent & 0x100) !== 0;
     if (this.breaks(op, at, size, false)) return 0;
-    const user = this.u32[L.TLB_PRIV >> 2] !== 0;
+    const user = this.state.usesUserTags;
     if (this.isPlain(at, size)) {
       const host = this.memory.resolve(at, forWrite ? 1 : 0, user);
       if (host >= 0) return this.memory.get(host, size);
@@ -91,7 +91,7 @@ export class CodeServices implements HandlerImports {
     const { burst } = this;
     const at = linear >>> 0;
     if (this.breaks(op, at, bytes, true)) return;
-    const user = this.u32[L.TLB_PRIV >> 2] !== 0;
+    const user = this.state.usesUserTags;
     if (this.isPlain(at, bytes)) {
       const host = this.memory.resolve(at, 1, user);
       if (host >= 0) {
@@ -119,7 +119,7 @@ export class CodeServices implements HandlerImports {
       return;
     }
     if (this.breaks(op, at, bytes, isStore)) return;
-    const user = this.u32[L.TLB_PRIV >> 2] !== 0;
+    const user = this.state.usesUserTags;
     try {
       if (isStore) this.memory.storeWide(at, bytes, user);
       else this.memory.loadWide(at, bytes, user);
@@ -228,7 +228,7 @@ export class CodeServices implements HandlerImports {
   cross(op: number): number {
     const pageBase = this.state.get(L.PC_PAGE);
     const second = (pageBase + 4096 + this.state.segBase(1)) >>> 0;
-    const host = this.memory.resolve(second, 2, this.u32[L.TLB_PRIV >> 2] !== 0);
+    const host = this.memory.resolve(second, 2, this.state.usesUserTags);
     if (host >= 0 && host - L.PHYS_BASE === this.u32[(op + Op.OP_DISP) >> 2]) return 0;
     this.burst.giveBack(1);
     this.state.eip = pageBase + (this.state.u16[(op + Op.OP_PAGE_OFFSET) >> 1] as number);

@@ -1,7 +1,7 @@
 import type { Gva } from "../mmu/address.ts";
 import { HardwareWalker } from "../mmu/hardware-walker.ts";
 import type { MachineMemory } from "../mmu/machine-memory.ts";
-import type { HardwarePaging } from "../mmu/pager.ts";
+import type { CachedTranslation, HardwarePaging } from "../mmu/pager.ts";
 import { AccessExits } from "./access-exits.ts";
 import { BlockDecoder } from "./block-decoder.ts";
 import { BlockFinder } from "./block-finder.ts";
@@ -273,8 +273,20 @@ export class Cpu implements Processor {
   }
 
   setHardwarePaging(paging: HardwarePaging): void {
+    this.emptyTlb();
+    this.loadRoot(paging);
+  }
+
+  loadRoot(paging: HardwarePaging): void {
     this.walker.set(paging);
-    this.tlb.flushAll();
+    if (paging.mode === "shadow" && paging.tag !== 0) {
+      this.tlb.enter(paging.tag);
+      this.state.updatePrivilege();
+    } else this.emptyTlb();
+  }
+
+  translations(): Iterable<CachedTranslation> {
+    return this.tlb.translations();
   }
 
   flushTlb(): void {
@@ -297,22 +309,27 @@ export class Cpu implements Processor {
 
   loadState(from: Uint8Array): void {
     this.saved.load(from);
-    this.tlb.flushAll();
+    this.emptyTlb();
   }
 
   /** To be called when registers were changed from outside, other than by loadState. */
   settle(): void {
     this.saved.settle();
-    this.tlb.flushAll();
+    this.emptyTlb();
   }
 
   init(vector: number): void {
     this.saved.init(vector);
-    this.tlb.flushAll();
+    this.emptyTlb();
   }
 
   reset(): void {
     this.saved.reset();
-    this.tlb.flushAll();
+    this.emptyTlb();
+  }
+
+  private emptyTlb(): void {
+    this.tlb.reset();
+    this.state.updatePrivilege();
   }
 }

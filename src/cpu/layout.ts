@@ -2,8 +2,8 @@
  * Where everything lives in the machine's one WebAssembly.Memory. All offsets are bytes.
  *
  *   0x0000_0000  register file of the physical CPU (STATE_SIZE bytes; saved and loaded by the world switch)
- *   TLB_BASE     the tagged TLB
  *   BLOCKS_BASE  hash of decoded blocks, keyed by host-physical address and mode
+ *   TLB_BASE     the tagged TLB
  *   ARENA_BASE   decoded micro-operations
  *   PHYS_BASE    the machine's physical memory: hpa 0 is at this byte
  *
@@ -47,7 +47,7 @@ export const EFLAGS_REST = 0xa4;
 export const BUDGET = 0xa8;
 /** Set by a slow memory path: 0 none, else the instruction must be abandoned. */
 export const FAULT = 0xac;
-/** Byte offset inside a TLB entry of the tags of the current privilege: 0 supervisor, 16 user; TLB_ALIGNED. */
+/** Byte offset from TLB_BASE of the tags of the current privilege: TLB_SPACE, and TLB_USER more for the user's; TLB_ALIGNED. */
 export const TLB_PRIV = 0xb0;
 /** Mode bits that decoding depends on (see modes.ts); part of the key of a block. */
 export const MODE = 0xb4;
@@ -164,6 +164,8 @@ export const XMM = 0xd80;
 export const MXCSR = 0xe00;
 /** IA32_MISC_ENABLE, two words. */
 export const MISC_ENABLE = 0xe04;
+/** Byte offset from TLB_BASE of the address space whose translations are in use. */
+export const TLB_SPACE = 0xe0c;
 /** 16 bytes that pass between generated code and the slow paths of accesses of 8 and 16 bytes. */
 export const WIDE = 0xe10;
 /** Memory types, 8 bytes a register: IA32_PAT, IA32_MTRR_DEF_TYPE, 11 fixed ranges, 8 variable ranges (base and mask). To FE8. */
@@ -171,26 +173,6 @@ export const PAT = 0xf00;
 export const MTRR_DEFAULT = 0xf08;
 export const MTRR_FIXED = 0xf10;
 export const MTRR_VARIABLE = 0xf68;
-
-/** TLB: direct-mapped by linear page number, TLB_ENTRIES entries of 32 bytes. */
-export const TLB_BASE = 0x10000;
-export const TLB_ENTRIES = 4096;
-export const TLB_ENTRY_SIZE = 32;
-/** Tag offsets, supervisor set; the user set is 16 bytes higher. A tag is the linear page address, or TLB_INVALID. */
-export const TLB_READ = 0;
-export const TLB_WRITE = 4;
-export const TLB_EXEC = 8;
-/** Added to a linear address gives the byte in the WebAssembly memory. */
-export const TLB_DELTA = 12;
-export const TLB_USER = 16;
-/** Bit 0: global page. (In the user half, beside the delta's place.) */
-export const TLB_ATTR = 28;
-export const TLB_INVALID = 1;
-/**
- * Offset of tags that never hit, the same for every entry's: the user's where alignment is checked, so that every access takes the slow path,
- * which checks it. They lie between the hash of blocks and the arena.
- */
-export const TLB_ALIGNED = 0x240000 - TLB_BASE;
 
 /**
  * Byte numbers for swizzles, 16 bytes each, by an immediate byte: of four doublewords (PSHUFD), of the low and of the high four words
@@ -206,7 +188,26 @@ export const BLOCKS_BASE = 0x40000;
 export const BLOCKS_ENTRIES = 0x20000;
 export const BLOCKS_ENTRY_SIZE = 16;
 
-export const ARENA_BASE = 0x280000;
+/**
+ * TLB: TLB_SPACES address spaces, each direct-mapped by linear page number, TLB_ENTRIES entries of 32 bytes. An entry has two halves of 16 bytes, the
+ * supervisor's and the user's: three tags, each the linear page address or TLB_INVALID, and what added to a linear address gives the byte in the
+ * WebAssembly memory.
+ */
+export const TLB_BASE = 0x240000;
+export const TLB_SPACES = 8;
+export const TLB_ENTRIES = 4096;
+export const TLB_ENTRY_SIZE = 32;
+export const TLB_SPACE_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE;
+export const TLB_READ = 0;
+export const TLB_WRITE = 4;
+export const TLB_EXEC = 8;
+export const TLB_DELTA = 12;
+export const TLB_USER = 16;
+export const TLB_INVALID = 1;
+/** Behind the spaces, tags that never hit: the user's where alignment is checked, so that every access takes the slow path, which checks it. */
+export const TLB_ALIGNED = TLB_SPACES * TLB_SPACE_SIZE;
+
+export const ARENA_BASE = 0x380000;
 export const PHYS_BASE = 0x2000000;
 /** End of the arena for cached blocks; from there to PHYS_BASE blocks cut short by the end of a burst are decoded. */
 export const SCRATCH_BASE = PHYS_BASE - 0x4000;

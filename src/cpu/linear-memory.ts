@@ -10,7 +10,8 @@ import type { CodeCache } from "./code-cache.ts";
 import type { LinearMemory } from "./core.ts";
 import * as L from "./layout.ts";
 import { type CpuState, Cr0, Cr4, Flag } from "./state.ts";
-import { type Tlb, TlbRight } from "./tlb.ts";
+import type { Tlb } from "./tlb.ts";
+import { TlbRight } from "./tlb-right.ts";
 
 /** What came of translating: a byte index into the WebAssembly memory, or one of these. */
 export const UNBACKED = -1;
@@ -78,7 +79,8 @@ export class CpuMemory implements LinearMemory {
   private translate(linear: number, access: number, user: boolean): number {
     const u = this.u32;
     const page = (linear & 0xfffff000) >>> 0;
-    const at = (L.TLB_BASE + ((linear >>> 12) & (L.TLB_ENTRIES - 1)) * L.TLB_ENTRY_SIZE) >> 2;
+    const space = L.TLB_BASE + (u[L.TLB_SPACE >> 2] as number);
+    const at = (space + ((linear >>> 12) & (L.TLB_ENTRIES - 1)) * L.TLB_ENTRY_SIZE) >> 2;
     if (u[at + (user ? 4 : 0) + access] === page) return ((linear >>> 0) + (u[at + 3] as number)) >>> 0;
     return this.walk(linear, access, user);
   }
@@ -236,7 +238,7 @@ export class CpuMemory implements LinearMemory {
   }
 
   private get userMode(): boolean {
-    return (this.u32[L.TLB_PRIV >> 2] as number) !== 0;
+    return this.u32[L.TLB_PRIV >> 2] !== this.u32[L.TLB_SPACE >> 2];
   }
 
   /** An answer lets the probe pass in spite of the refusal: the accesses that it is for will be refused, and answered, one by one. */

@@ -1,5 +1,5 @@
 import type { Gva } from "../mmu/address.ts";
-import type { HardwarePaging } from "../mmu/pager.ts";
+import type { CachedTranslation, HardwarePaging } from "../mmu/pager.ts";
 import type { ExitIntercepts, ExitRecord } from "./exit.ts";
 import type { CpuState } from "./state.ts";
 
@@ -72,7 +72,12 @@ export interface Processor {
   timestampSource: (retired: number) => bigint;
   /** Of the loaded vcpu's local APIC, if it has one: where no memory is, a load of a doubleword asks here first. */
   registers: ReadableRegisters | undefined;
+  /** Drops all cached translations, under whatever tag. */
   setHardwarePaging(paging: HardwarePaging): void;
+  /** The same, but those cached under a tag are kept if the tables have one. */
+  loadRoot(paging: HardwarePaging): void;
+  /** All cached translations. */
+  translations(): Iterable<CachedTranslation>;
   /** Drops cached translations: all but global ones; all; of one page. */
   flushTlb(): void;
   flushTlbAll(): void;

@@ -204,11 +204,16 @@ export class CpuState {
     this.updatePrivilege();
   }
 
-  /** Chooses the tags of the TLB; call after CPL, CR0.AM or EFLAGS.AC changed. */
+  /** Chooses the tags of the TLB; call after CPL, CR0.AM, EFLAGS.AC or the address space changed. */
   updatePrivilege(): void {
     const user = this.get(L.CPL) === 3;
     const aligned = user && (this.get(L.CR0) & Cr0.AM) !== 0 && (this.get(L.EFLAGS_REST) & Flag.AC) !== 0;
-    this.set(L.TLB_PRIV, aligned ? L.TLB_ALIGNED : user ? L.TLB_USER : 0);
+    this.set(L.TLB_PRIV, aligned ? L.TLB_ALIGNED : this.get(L.TLB_SPACE) + (user ? L.TLB_USER : 0));
+  }
+
+  /** Accesses are checked as the user's (CPL 3), but for those that the processor makes by itself. */
+  get usesUserTags(): boolean {
+    return this.u32[L.TLB_PRIV >> 2] !== this.u32[L.TLB_SPACE >> 2];
   }
 
   private isFlat(index: number, perm: number): boolean {

@@ -49,9 +49,29 @@ export type HardwarePaging =
       format: ShadowFormatName;
       root: Hpa;
       writeProtect: boolean;
+      /** What is translated through these tables is cached under this tag (from 1 on; 0: under none). */
+      tag: number;
     };
 
-/** The cached translations of the physical CPU, as a pager may drop them. */
+/** A translation that the physical CPU has cached. */
+export interface CachedTranslation {
+  /** Tag of the tables that it was made through; 0 for none. */
+  readonly tag: number;
+  /** Address of the 4 KiB page. */
+  readonly gva: Gva;
+  readonly hpa: Hpa;
+  /** What it lets pass for a supervisor, and for a user. */
+  readonly supervisor: CachedRights;
+  readonly user: CachedRights;
+}
+
+export interface CachedRights {
+  readonly read: boolean;
+  readonly write: boolean;
+  readonly execute: boolean;
+}
+
+/** The cached translations of the physical CPU, as a pager may drop them; each drop concerns those under every tag. */
 export interface TlbControl {
   /** All of them, global ones too. */
   flush(): void;
@@ -59,8 +79,13 @@ export interface TlbControl {
   flushNonGlobal(): void;
   /** Of the 4 KiB page that holds the address, global or not. */
   flushPage(gva: Gva): void;
-  /** Loads the hardware's root anew, as `Pager.hardware` now has it, and drops all translations. */
+  /**
+   * Loads the hardware's root anew, as `Pager.hardware` now has it. Translations cached under the tag that it has are used again, those under others are
+   * kept; without a tag all are dropped.
+   */
   loadRoot(): void;
+  /** What is cached at present, under all tags. */
+  translations(): Iterable<CachedTranslation>;
 }
 
 /** What the walk of the guest's tables for one access says (guest walker). */

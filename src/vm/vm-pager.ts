@@ -84,7 +84,8 @@ function tlbOf(processor: Processor, whose: () => Vcpu): TlbControl {
       if (loaded()) processor.flushTlbPage(gva);
     },
     loadRoot: () => {
-      if (loaded()) processor.setHardwarePaging(whose().hardware);
+      if (loaded()) processor.loadRoot(whose().hardware);
     },
+    translations: () => (loaded() ? processor.translations() : []),
   };
 }

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import * as L from "../../src/cpu/layout.ts";
-import { Tlb, TlbRight } from "../../src/cpu/tlb.ts";
+import { Tlb } from "../../src/cpu/tlb.ts";
+import { TlbRight } from "../../src/cpu/tlb-right.ts";
 
 const ALL = Object.values(TlbRight).reduce((a, b) => a | b, 0);
 const HOST = L.PHYS_BASE;
@@ -9,7 +10,7 @@ describe("INVLPG", () => {
   let u32: Uint32Array;
   let tlb: Tlb;
   beforeEach(() => {
-    u32 = new Uint32Array(L.BLOCKS_BASE >> 2);
+    u32 = new Uint32Array(L.ARENA_BASE >> 2);
     tlb = new Tlb(u32);
   });
   const tag = (linear: number, which: number) =>
@@ -46,5 +47,77 @@ describe("INVLPG", () => {
     tlb.fill(0x1000, HOST, TlbRight.readSupervisor | TlbRight.readUser, false, 12);
     const tags = [L.TLB_EXEC, L.TLB_EXEC + L.TLB_USER, L.TLB_READ, L.TLB_READ + L.TLB_USER];
     expect(tags.map((which) => tag(0x1000, which))).toEqual([L.TLB_INVALID, L.TLB_INVALID, 0x1000, 0x1000]);
+  });
+
+  test.each([
+    ["only the user may read (SMAP)", TlbRight.readUser | TlbRight.writeUser],
+    ["there is a breakpoint on data", TlbRight.executeUser | TlbRight.executeSupervisor],
+  ])("drops a page where %s", (_, rights) => {
+    tlb.fill(0x5000, HOST, rights, false, 12);
+    expect([...tlb.translations()]).toMatchObject([{ tag: 0, gva: 0x5000, hpa: HOST - L.PHYS_BASE }]);
+    tlb.flushPage(0x5000);
+    expect([...tlb.translations()]).toEqual([]);
+    const tags = [L.TLB_EXEC, L.TLB_EXEC + L.TLB_USER, L.TLB_READ + L.TLB_USER, L.TLB_WRITE + L.TLB_USER];
+    expect(tags.map((which) => tag(0x5000, which))).toEqual(tags.map(() => L.TLB_INVALID));
+  });
+});
+
+describe("address spaces", () => {
+  let tlb: Tlb;
+  let u32: Uint32Array;
+  beforeEach(() => {
+    u32 = new Uint32Array(L.ARENA_BASE >> 2);
+    tlb = new Tlb(u32);
+  });
+  const fill = (page: number) => tlb.fill(page, HOST, ALL, false, 12);
+  const cached = () => [...tlb.translations()].map(({ tag, gva }) => `${tag}:${gva.toString(16)}`).sort();
+
+  test("what was cached under a tag is there again when the tag is", () => {
+    tlb.enter(1);
+    fill(0x1000);
+    const first = u32[L.TLB_SPACE >> 2];
+    tlb.enter(2);
+    fill(0x1000);
+    fill(0x2000);
+    expect(u32[L.TLB_SPACE >> 2]).not.toBe(first);
+    tlb.enter(1);
+    expect(u32[L.TLB_SPACE >> 2]).toBe(first);
+    expect(cached()).toEqual(["1:1000", "2:1000", "2:2000"]);
+  });
+
+  test("drops concern all of them", () => {
+    for (const tag of [1, 2, 3]) {
+      tlb.enter(tag);
+      fill(0x1000);
+      fill(0x2000);
+    }
+    tlb.flushPage(0x1fff);
+    expect(cached()).toEqual(["1:2000", "2:2000", "3:2000"]);
+    tlb.revokeWrite(HOST);
+    expect([...tlb.translations()].every(({ user }) => user.read && !user.write)).toBe(true);
+    tlb.flushAll();
+    expect(cached()).toEqual([]);
+  });
+
+  test("with more tags than spaces, the one used longest ago loses its own", () => {
+    for (let tag = 1; tag <= L.TLB_SPACES; tag++) {
+      tlb.enter(tag);
+      fill(0x1000);
+    }
+    tlb.enter(1);
+    tlb.enter(100);
+    expect(cached()).not.toContain("2:1000");
+    expect(cached()).toHaveLength(L.TLB_SPACES - 1);
+    tlb.enter(2);
+    expect(cached()).toHaveLength(L.TLB_SPACES - 2);
+  });
+
+  test("after a reset no tag is known", () => {
+    tlb.enter(7);
+    fill(0x1000);
+    tlb.reset();
+    expect(cached()).toEqual([]);
+    tlb.enter(7);
+    expect(cached()).toEqual([]);
   });
 });

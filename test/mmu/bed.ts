@@ -38,6 +38,9 @@ export class TlbLog implements TlbControl {
   loadRoot(): void {
     this.calls.push("loadRoot");
   }
+  translations(): [] {
+    return [];
+  }
   take(): string[] {
     const calls = this.calls;
     this.calls = [];

@@ -118,6 +118,7 @@ describe("a page above 4 GiB, where no memory is", () => {
       flushNonGlobal: nothing,
       flushPage: nothing,
       loadRoot: () => load(),
+      translations: () => [],
     };
     const pager = new KvmPager({ ...bed, paging, tlb });
     load = () => bed.hardware.set(pager.hardware);

@@ -21,7 +21,7 @@ class ShadowBed extends Bed {
   constructor(format: ShadowFormatName, writeProtect = true) {
     super();
     const root = (format === "PAE" ? POINTERS : ROOT) as Hpa;
-    this.shadowPaging = { mode: "shadow", p2m: this.p2m.table, format, root, writeProtect };
+    this.shadowPaging = { mode: "shadow", p2m: this.p2m.table, format, root, writeProtect, tag: 0 };
     this.put(POINTERS, 1, DIRECTORY | P);
     this.put(ROOT, 0x7f, GIBS | P | W | U);
     this.put(GIBS, 1, DIRECTORY | P | W | U);

@@ -109,6 +109,7 @@ const WAYS: Record<string, (bed: Bed, at: number) => Way> = {
       flushNonGlobal: nothing,
       flushPage: nothing,
       loadRoot: () => load(),
+      translations: () => [],
     };
     const { paging, memory, frames } = bed;
     const pager = new KvmPager({ paging, memory, frames, tlb });

@@ -4,7 +4,7 @@ import type { InjectedEvent, Processor } from "../../src/cpu/processor.ts";
 import { CpuState, Flag } from "../../src/cpu/state.ts";
 import type { Gva } from "../../src/mmu/address.ts";
 import type { MachineMemory } from "../../src/mmu/machine-memory.ts";
-import type { HardwarePaging } from "../../src/mmu/pager.ts";
+import type { CachedTranslation, HardwarePaging } from "../../src/mmu/pager.ts";
 
 /** One stretch of a scripted guest: so many instructions, then this exit (or a defect of the engine). */
 export interface ScriptedExit extends Partial<Omit<ExitRecord, "reason">> {
@@ -115,6 +115,14 @@ export class ScriptedProcessor implements Processor {
 
   setHardwarePaging(paging: HardwarePaging): void {
     this.paging.push(paging);
+  }
+
+  loadRoot(paging: HardwarePaging): void {
+    this.paging.push(paging);
+  }
+
+  translations(): Iterable<CachedTranslation> {
+    return [];
   }
 
   flushTlb(): void {

@@ -1,10 +1,10 @@
 import type { Gva } from "../../mmu/address.ts";
 
-/** Fact, from ShadowManager: cached translations were dropped, all of the vcpu's or those of one page, before anything relied on their absence. */
+/** Fact, from ShadowManager: cached translations were dropped, all of the vcpu's or those of some pages, before anything relied on their absence. */
 export interface TlbFlush {
   readonly type: "tlb.flush";
-  /** Present: of this address only. */
-  readonly gva?: Gva;
+  /** Present: of the 4 KiB pages at these addresses only. */
+  readonly pages?: readonly Gva[];
 }
 
 export type TlbMessage = TlbFlush;

@@ -25,6 +25,7 @@ import * as L from "../layout.ts";
 import { Cr0, Cr4 } from "../state.ts";
 import { ColdContext, type Form } from "./context.ts";
 import { HandlerCode } from "./handler-code.ts";
+import { tlbEntry } from "./memory-access.ts";
 import * as Op from "./micro-op.ts";
 import { isMemoryOperand } from "./operands.ts";
 import type { Routines } from "./routines.ts";
@@ -415,8 +416,8 @@ function gotoBody(routines: Routines, lookup: number): Uint8Array {
   return body(routines, (c) => {
     const eip = c.op;
     const linear = c.let(add(eip, load("i32", i32(0), L.SEG_CS + L.SEG_BASE)));
-    const entry = c.let(and(shrU(linear, i32(7)), i32((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_SIZE)));
-    const tag = load("i32", add(entry, load("i32", i32(0), L.TLB_PRIV)), L.TLB_BASE + L.TLB_EXEC);
+    const entry = c.let(tlbEntry(linear));
+    const tag = load("i32", entry, L.TLB_BASE + L.TLB_EXEC);
     const inLimit = ltU(eip, load("i32", i32(0), L.FETCH_END));
     c.when(and(eq(tag, and(linear, i32(0xfffff000))), inLimit), () => {
       const hpa = c.let(sub(add(linear, load("i32", entry, L.TLB_BASE + L.TLB_DELTA)), i32(L.PHYS_BASE)));

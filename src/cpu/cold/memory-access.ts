@@ -6,6 +6,12 @@ import { LOAD_KIND, STORE_KIND } from "./operands.ts";
 import { type Routines, WideAccess } from "./routines.ts";
 import { VECTOR_LOAD, VECTOR_STORE } from "./vector-operands.ts";
 
+/** Offset from TLB_BASE of the half entry that serves `linear` at the current privilege. */
+export function tlbEntry(linear: Expr): Expr {
+  const index = and(shrU(linear, i32(7)), i32((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_SIZE));
+  return add(index, load("i32", i32(0), L.TLB_PRIV));
+}
+
 export interface AccessRules {
   /** 16 bytes must be aligned. */
   readonly aligned: boolean;
@@ -129,11 +135,11 @@ export class MemoryAccess {
   }
 
   private tag(entry: Expr, tag: number): Expr {
-    return load("i32", add(entry, load("i32", i32(0), L.TLB_PRIV)), L.TLB_BASE + tag);
+    return load("i32", entry, L.TLB_BASE + tag);
   }
 
   private entry(linear: Expr): Expr {
-    return this.code.let(and(shrU(linear, i32(7)), i32((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_SIZE)));
+    return this.code.let(tlbEntry(linear));
   }
 
   private host(entry: Expr, linear: Expr): Expr {

@@ -36,6 +36,9 @@ export class GreedyTlb implements TlbControl {
     this.pages.clear();
     this.onLoadRoot();
   }
+  translations(): [] {
+    return [];
+  }
   onLoadRoot = (): void => {};
 }
 

@@ -8,7 +8,7 @@ import type { KvmShadow } from "./state.ts";
 
 /** I18, I23, I30: what the hardware can reach from the roots that it has been given. */
 export function auditReach(s: KvmShadow, view: HardwareView, complain: Complain): void {
-  if (s.flushOwed) complain("I30", "a flush is owed");
+  if (s.owed.isOwed) complain("I30", "a flush is owed");
   if (!s.rootsLoaded || s.requests.reload) return;
   checkPointers(s, view, complain);
   for (const [i, sid] of s.roots.entries())

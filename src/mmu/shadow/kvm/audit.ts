@@ -4,6 +4,7 @@ import { auditLeaves } from "./audit-leaves.ts";
 import { auditLists } from "./audit-lists.ts";
 import { auditPages } from "./audit-pages.ts";
 import { auditReach } from "./audit-reach.ts";
+import { auditTlb } from "./audit-tlb.ts";
 import type { KvmShadow } from "./state.ts";
 
 /** Reports a violation of an invariant: its number in README.md, and a sentence. */
@@ -25,6 +26,7 @@ export function auditKvm(s: KvmShadow, view: HardwareView): AuditViolation[] {
   auditPages(s, complain);
   auditLeaves(s, complain);
   auditReach(s, view, complain);
+  auditTlb(s, complain);
   Object.assign(s.lists.counters, counters);
   return violations;
 }

@@ -2,6 +2,7 @@ import { Pte } from "../../format.ts";
 import { sidOf } from "./pages.ts";
 import { isMmio, isPresent, LINK_FLAGS } from "./spte.ts";
 import type { KvmShadow } from "./state.ts";
+import { oweLeaf, oweLink } from "./translated.ts";
 
 /** Clears a leaf that the caller, or the list's own pass, takes out of its list. */
 export function clearLeaf(s: KvmShadow, g: number): void {
@@ -13,7 +14,7 @@ export function clearLeaf(s: KvmShadow, g: number): void {
   if ((lo & Pte.dirty) !== 0) stats.frameDirty++;
   if ((lo & Pte.large) !== 0) stats.largeLeaves--;
   stats.dropped++;
-  s.oweFlush();
+  oweLeaf(s, g);
   s.listener.dropped(g, pages.leafGfnOf(g), lo, hi);
 }
 
@@ -37,7 +38,7 @@ export function dropLink(s: KvmShadow, g: number): void {
 /** Clears a link that is in no list any more. */
 export function clearLink(s: KvmShadow, g: number, child: number): void {
   s.pages.clear(g);
-  s.oweFlush();
+  oweLink(s, g, child);
   s.listener.unlinked(g, child, s.pages.gfn[child] as number, s.pages.role[child] as number);
 }
 
@@ -56,6 +57,6 @@ export function dropSpte(s: KvmShadow, g: number): void {
     else dropLeaf(s, g);
   } else if (isMmio(lo)) {
     s.pages.clear(g);
-    s.oweFlush();
+    oweLeaf(s, g);
   }
 }

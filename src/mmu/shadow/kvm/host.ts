@@ -6,6 +6,7 @@ import type { Level } from "./role.ts";
 import type { MemorySlot } from "./slots.ts";
 import { Spte } from "./spte.ts";
 import type { KvmShadow } from "./state.ts";
+import { oweLeaf } from "./translated.ts";
 import { zapEverything } from "./zap.ts";
 
 const LEVELS: readonly Level[] = [1, 2, 3];
@@ -46,7 +47,7 @@ export function frameMoved(s: KvmShadow, gfn: number, writable: boolean): void {
         const bits = Pte.writable | Spte.hostWritable | Spte.mmuWritable | Pte.accessed;
         const lo = ((pages.lo(g) & 0xfff & ~bits) | (frame << 12)) >>> 0;
         pages.write(g, lo, pages.hi(g));
-        s.oweFlush();
+        oweLeaf(s, g);
         s.listener.filled(g, gfn, lo, pages.hi(g));
         return true;
       });

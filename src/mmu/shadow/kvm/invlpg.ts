@@ -8,9 +8,6 @@ import { indexOf, rootFor } from "./shadow-walk.ts";
 import type { KvmShadow } from "./state.ts";
 import { hasUnsync } from "./unsync.ts";
 
-/** Longest list of parents that is searched for the paths that lead to a page. */
-const PATHS_SEARCHED = 32;
-
 /** INVLPG: the leaf of an unsync page is made anew from the guest's entry; synchronous pages need nothing. */
 export function invalidate(s: KvmShadow, gva: Gva): void {
   s.lists.reserve(1);
@@ -24,29 +21,12 @@ export function invalidate(s: KvmShadow, gva: Gva): void {
     renew(s, sid, g);
     break;
   }
-  if (s.flushOwed) s.settleFlush();
-  else s.flushPage(gva);
+  // Nothing need have changed: what the processor has cached goes all the same.
+  s.owed.add(gva);
+  s.settleFlush();
 }
 
 function renew(s: KvmShadow, sid: number, g: number): void {
-  if ((s.pages.lo(g) & Pte.present) !== 0) {
-    const owed = s.flushOwed;
-    dropSpte(s, g);
-    // Through one path only this address can have been translated by the leaf, and its translation goes anyway.
-    if (!owed && hasOnePath(s, sid)) s.forgiveFlush();
-  }
+  if ((s.pages.lo(g) & Pte.present) !== 0) dropSpte(s, g);
   guessFromGpte(s, sid, g);
-}
-
-/** At most one link of the tables in use leads to the page. */
-function hasOnePath(s: KvmShadow, sid: number): boolean {
-  if (s.mode.topLevel !== 2) return false;
-  const cell = s.cells.parents(sid);
-  if (s.lists.length(cell, PATHS_SEARCHED) === PATHS_SEARCHED) return false;
-  let paths = 0;
-  s.lists.filter(cell, (g) => {
-    paths += s.pages.rootCount[g >>> 9] as number;
-    return true;
-  });
-  return paths <= 1;
 }

@@ -23,8 +23,8 @@ export interface KvmListener {
   recycled(gfn: number, leaves: number): void;
   /** The vcpu has to load its roots anew before it enters. */
   reloadWanted(): void;
-  /** Translations were dropped, all or of one page. */
-  flushed(gva: number | undefined): void;
+  /** Translations were dropped: of these pages, or all. */
+  flushed(pages: readonly number[] | undefined): void;
 }
 
 const nothing = (): void => {};
@@ -70,7 +70,7 @@ export type KvmFact =
   | { readonly type: "shadow.evicted"; readonly n: number }
   | { readonly type: "shadow.recycled"; readonly gfn: number; readonly n: number }
   | { readonly type: "shadow.reload" }
-  | { readonly type: "tlb.flush"; readonly gva?: number };
+  | { readonly type: "tlb.flush"; readonly pages?: readonly number[] };
 
 /** Keeps the facts of a turn until they are taken. */
 export class FactLog implements KvmListener {
@@ -124,7 +124,7 @@ export class FactLog implements KvmListener {
   reloadWanted(): void {
     this.#facts.push({ type: "shadow.reload" });
   }
-  flushed(gva: number | undefined): void {
-    this.#facts.push(gva === undefined ? { type: "tlb.flush" } : { type: "tlb.flush", gva });
+  flushed(pages: readonly number[] | undefined): void {
+    this.#facts.push(pages === undefined ? { type: "tlb.flush" } : { type: "tlb.flush", pages });
   }
 }

@@ -4,6 +4,7 @@ import { isUser, isWrite } from "./guest-path.ts";
 import { slotFor } from "./shadow-walk.ts";
 import { highOf, isMmio } from "./spte.ts";
 import type { KvmShadow } from "./state.ts";
+import { oweLeaf } from "./translated.ts";
 import { zapEverything } from "./zap.ts";
 
 /** High word: bits 62, 63 and those of addresses that the host does not have; every walk that meets them faults. */
@@ -24,7 +25,7 @@ export function setMmio(s: KvmShadow, g: number, gfn: number, access: number): v
   const base = ((gfn << PAGE_SHIFT) | Pte.present | Pte.unbacked | rights) >>> 0;
   const high = (gfn >>> 20) & 0xf;
   const oldLo = pages.lo(g);
-  if (isMmio(oldLo)) s.oweFlush();
+  if (isMmio(oldLo)) oweLeaf(s, g);
   if (s.options.mmio === "unbacked") {
     // A, and D if it may be written, are set beforehand: the hardware has nothing to note.
     const preset = Pte.accessed | ((rights & Right.write) === 0 ? 0 : Pte.dirty);

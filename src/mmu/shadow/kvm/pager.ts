@@ -183,13 +183,14 @@ export class KvmPager implements Pager {
     const s = this.shadow;
     s.records?.ledger.demandAll();
     if (s.slots.p2m.a20Closed) zapEverything(s);
+    // What the hardware makes of sptes depends on these registers, too (SMEP, SMAP).
+    if (change !== "cr3") s.dropTranslations();
     const mode = guestMode(s.context.paging);
     const same =
       mode.base === s.mode.base && mode.rootLevel === s.mode.rootLevel && mode.format === s.mode.format;
     if (same && s.rootsLoaded && !s.requests.reload && this.#sameRegisters()) {
       if (change === "cr3" && mode.rootLevel === 0) return false;
       this.#roots.sync();
-      s.oweFlush();
       s.settleFlush();
       return false;
     }
@@ -239,8 +240,7 @@ export class KvmPager implements Pager {
     s.records?.ledger.demandAll();
     s.slots.layoutChanged();
     zapEverything(s);
-    s.oweFlush();
-    s.settleFlush();
+    s.dropTranslations();
     this.enter();
   }
 

@@ -40,6 +40,8 @@ export class ShadowPages {
   readonly flags: Uint8Array;
   readonly floodCount: Uint8Array;
   readonly rootCount: Uint16Array;
+  /** Root pointers that the page has been loaded into since it was taken, one bit each. */
+  readonly rootIndexes: Uint8Array;
   readonly unsyncChildren: Uint16Array;
   readonly unsyncBits: Uint32Array;
   /** Memory slots that leaves of the page have touched, one bit each. */
@@ -76,6 +78,7 @@ export class ShadowPages {
     this.flags = new Uint8Array(n);
     this.floodCount = new Uint8Array(n);
     this.rootCount = new Uint16Array(n);
+    this.rootIndexes = new Uint8Array(n);
     this.unsyncChildren = new Uint16Array(n);
     this.unsyncBits = new Uint32Array(n * BITMAP_WORDS);
     this.slotBits = new Uint32Array(n);
@@ -96,6 +99,7 @@ export class ShadowPages {
       this.flags,
       this.floodCount,
       this.rootCount,
+      this.rootIndexes,
       this.unsyncChildren,
       this.unsyncBits,
       this.slotBits,
@@ -198,6 +202,7 @@ export class ShadowPages {
     this.flags[sid] = PageFlag.live;
     this.floodCount[sid] = 0;
     this.rootCount[sid] = 0;
+    this.rootIndexes[sid] = 0;
     this.unsyncChildren[sid] = 0;
     this.unsyncBits.fill(0, sid * BITMAP_WORDS, (sid + 1) * BITMAP_WORDS);
     this.slotBits[sid] = 0;

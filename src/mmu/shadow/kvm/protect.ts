@@ -3,6 +3,7 @@ import { clearLeaf } from "./drop.ts";
 import { isDirect, isInvalid } from "./role.ts";
 import { Spte } from "./spte.ts";
 import type { KvmShadow } from "./state.ts";
+import { oweLeaf } from "./translated.ts";
 import { markUnsync } from "./unsync.ts";
 
 /**
@@ -28,7 +29,7 @@ function protectSmall(s: KvmShadow, gfn: number, bits: number): void {
     const hi = pages.hi(g);
     pages.write(g, lo & ~bits, hi);
     if ((lo & Pte.writable) !== 0) {
-      s.oweFlush();
+      oweLeaf(s, g);
       s.listener.protected(g, gfn, (lo & ~bits) >>> 0, hi);
     }
     return true;

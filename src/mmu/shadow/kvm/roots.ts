@@ -32,6 +32,7 @@ export class Roots {
       format: "PAE",
       root: hpaOf(this.#paeRoot),
       writeProtect: true,
+      tag: 0,
     };
   }
 
@@ -44,7 +45,9 @@ export class Roots {
     for (let i = 0; i < (s.mode.topLevel === 4 ? 1 : 4); i++) {
       const sid = this.#rootPage(i);
       s.roots[i] = sid;
-      if (sid !== 0) s.pages.rootCount[sid] = (s.pages.rootCount[sid] as number) + 1;
+      if (sid === 0) continue;
+      s.pages.rootCount[sid] = (s.pages.rootCount[sid] as number) + 1;
+      s.pages.rootIndexes[sid] = (s.pages.rootIndexes[sid] as number) | (1 << i);
     }
     s.rootsLoaded = true;
     this.sync();
@@ -134,6 +137,8 @@ export class Roots {
         words[first + 2 * i + 1] = 0;
       }
     }
-    s.loadHardwareRoot();
+    this.hardware.tag = s.tags.tagOf(s.roots);
+    s.settleFlush();
+    s.context.tlb.loadRoot();
   }
 }

@@ -7,6 +7,7 @@ import { needProtect } from "./protect.ts";
 import type { Level } from "./role.ts";
 import { highOf, isMmio, isPresent, narrows, Spte } from "./spte.ts";
 import type { KvmShadow } from "./state.ts";
+import { oweLeaf } from "./translated.ts";
 
 /** On whose behalf a leaf is made. */
 export const Install = {
@@ -82,7 +83,7 @@ export function setLeaf(
   if (keep) lo |= oldLo & Pte.dirty;
   lo >>>= 0;
   const hi = highOf(rights);
-  if (keep && narrows(oldLo, oldHi, lo, hi)) s.oweFlush();
+  if (keep && narrows(oldLo, oldHi, lo, hi)) oweLeaf(s, g);
   if (!pages.isDirect(sid)) pages.leafGfn[g] = gfn;
   pages.write(g, lo, hi);
   if (!keep || oldLo !== lo || oldHi !== hi) s.listener.filled(g, gfn, lo, hi);
@@ -104,7 +105,7 @@ function makeRoom(s: KvmShadow, g: number, level: Level, gfn: number, frame: num
     else return true;
   } else if (isMmio(lo) && frame !== NO_FRAME) {
     pages.clear(g);
-    s.oweFlush();
+    oweLeaf(s, g);
   }
   return false;
 }

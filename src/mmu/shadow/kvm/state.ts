@@ -13,10 +13,12 @@ import {
   type ResolvedOptions,
   resolveOptions,
 } from "./options.ts";
+import { OwedFlush } from "./owed-flush.ts";
 import { ShadowPages, SPTES } from "./pages.ts";
 import type { PteLists } from "./pte-lists.ts";
 import { LeafRecords } from "./records.ts";
 import { CellNumbers } from "./rmap.ts";
+import { RootTags } from "./root-tags.ts";
 import { MemorySlots } from "./slots.ts";
 
 /** What has happened, in numbers. */
@@ -115,7 +117,9 @@ export class KvmShadow {
     frameDirty: 0,
     largeLeaves: 0,
   };
-  #flushOwed = false;
+  /** Cached translations that may allow more than the sptes do: nothing may rely on the change, nor the guest run, before `settleFlush`. */
+  readonly owed = new OwedFlush();
+  readonly tags = new RootTags();
 
   /** Throws RangeError for an impossible budget. */
   constructor(context: PagerContext, options: KvmOptions = {}) {
@@ -150,32 +154,19 @@ export class KvmShadow {
     return this.available < LOW_MARK;
   }
 
-  /** Cached translations may allow more than the sptes: nothing may rely on the change, nor the guest run, before `settleFlush`. */
-  oweFlush(): void {
-    this.#flushOwed = true;
+  /** Everything that the hardware has cached goes, under all tags. */
+  dropTranslations(): void {
+    this.owed.addAll();
+    this.settleFlush();
   }
-  get flushOwed(): boolean {
-    return this.#flushOwed;
-  }
-  /** The flush just owed, and nothing else, is made up for in another way. */
-  forgiveFlush(): void {
-    this.#flushOwed = false;
-  }
+
   settleFlush(): void {
-    if (!this.#flushOwed) return;
-    this.#flushOwed = false;
+    if (!this.owed.isOwed) return;
     this.stats.flushes++;
-    this.context.tlb.flush();
-    this.listener.flushed(undefined);
-  }
-  flushPage(gva: Gva): void {
-    this.context.tlb.flushPage(gva);
-    this.listener.flushed(gva);
-  }
-  /** Loading the hardware's root drops every translation. */
-  loadHardwareRoot(): void {
-    this.#flushOwed = false;
-    this.context.tlb.loadRoot();
+    const pages = this.owed.take() as readonly Gva[] | undefined;
+    if (pages === undefined) this.context.tlb.flush();
+    else for (const gva of pages) this.context.tlb.flushPage(gva);
+    this.listener.flushed(pages);
   }
 
   failure(what: string): PagerError {

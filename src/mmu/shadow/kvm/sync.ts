@@ -9,6 +9,7 @@ import { accessOf, RoleBit } from "./role.ts";
 import { Install, setLeaf } from "./set-leaf.ts";
 import { isMmio } from "./spte.ts";
 import type { KvmShadow } from "./state.ts";
+import { oweLeaf } from "./translated.ts";
 import { clearPath, collectUnsync } from "./unsync.ts";
 import { commitZap, prepareZap, type ZapList } from "./zap.ts";
 
@@ -80,7 +81,7 @@ function syncEntries(s: KvmShadow, sid: number): boolean {
       if (usable && gfn === mmioGfn(spte, pages.hi(g))) setMmio(s, g, gfn, access);
       else {
         pages.clear(g);
-        s.oweFlush();
+        oweLeaf(s, g);
       }
     } else if (!usable || gfn !== pages.leafGfnOf(g)) dropLeaf(s, g);
     else

@@ -45,11 +45,11 @@ export function prepareZap(s: KvmShadow, sid: number, zapped: ZapList): number {
 /** Second half: once no TLB can lead there any more, the pages are free. */
 export function commitZap(s: KvmShadow, zapped: ZapList): void {
   if (zapped.length === 0) return;
-  s.oweFlush();
   s.settleFlush();
   for (const sid of zapped) {
     const gfn = s.pages.gfn[sid] as number;
     const role = s.pages.role[sid] as number;
+    if (s.pages.rootIndexes[sid] !== 0) s.tags.forget(sid);
     s.pages.free(sid);
     s.listener.freed(sid, gfn, role);
   }

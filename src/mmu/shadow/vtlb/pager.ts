@@ -85,6 +85,7 @@ export class VtlbPager implements Pager {
       format: this.tables.shape.format,
       root: hpaOf(this.tables.root),
       writeProtect: true,
+      tag: 0,
     };
     this.#filledUnder = this.pagingBits();
   }

@@ -26,6 +26,7 @@ function driven(bed: Bed, options: KvmOptions): KvmPager {
     flushNonGlobal: () => {},
     flushPage: () => {},
     loadRoot: () => load(),
+    translations: () => [],
   };
   const { paging, memory, frames } = bed;
   const pager = new KvmPager({ paging, memory, frames, tlb }, options);

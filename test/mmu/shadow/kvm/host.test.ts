@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { KvmOptions } from "../../../../src/mmu/shadow/kvm/options.ts";
+import { FLUSH_CEILING } from "../../../../src/mmu/shadow/kvm/owed-flush.ts";
 import { RECYCLE_THRESHOLD } from "../../../../src/mmu/shadow/kvm/set-leaf.ts";
 import { A, Bed, D, gpa, MIB, P, PS, U, W } from "../../bed.ts";
 import { TABLE1, TOP, WideBed } from "../../wide-bed.ts";
@@ -213,7 +214,8 @@ describe("too many leaves of one gfn", () => {
     vcpu.bed.setPde(0x100, 0x300000 | P | W | U);
     vcpu.bed.memory.write32(gpa(0x300000), 0x301000 | P);
     vcpu.read(0x40000000);
-    expect(counters.slotVisits - before).toBe(1500);
+    // Under which address each is used, its page's one parent tells, until there are too many addresses to flush.
+    expect(counters.slotVisits - before).toBe(1500 + FLUSH_CEILING + 1);
     sound(vcpu);
   });
 });

@@ -65,12 +65,18 @@ describe("the audit of kvm", () => {
       },
       ["I1", "I2"],
     ],
-    "a leaf cleared without being unlinked": [(v) => v.shadow.pages.clear(leaf(v, 0x400000)), ["I2", "I8"]],
+    "a leaf cleared without being unlinked": [
+      (v) => v.shadow.pages.clear(leaf(v, 0x400000)),
+      ["I2", "I33", "I8"],
+    ],
     "a link that its target does not know": [
       (v) => v.shadow.lists.remove(v.shadow.cells.parents(v.page("L1 201 q0")), linkOf(v, 0x400000)),
       ["I3", "I8"],
     ],
-    "a link cleared without being unlinked": [(v) => v.shadow.pages.clear(linkOf(v, 0x400000)), ["I4", "I8"]],
+    "a link cleared without being unlinked": [
+      (v) => v.shadow.pages.clear(linkOf(v, 0x400000)),
+      ["I33", "I4", "I8"],
+    ],
     "a page freed with its entries still listed": [
       (v) => {
         const sid = v.page("L1 201 q0");
@@ -189,7 +195,17 @@ describe("the audit of kvm", () => {
       },
       ["I29"],
     ],
-    "a flush that is still owed": [(v) => v.shadow.oweFlush(), ["I30"]],
+    "a translation of more than its leaf allows": [
+      (v) => {
+        v.write(0x400000);
+        const cached = [...v.tlb].find(([page]) => page === 0x400);
+        expect(cached?.[1].supervisorWritable).toBe(true);
+        const g = leaf(v, 0x400000);
+        v.shadow.pages.write(g, v.shadow.pages.lo(g) & ~D, v.shadow.pages.hi(g));
+      },
+      ["I33"],
+    ],
+    "a flush that is still owed": [(v) => v.shadow.owed.addAll(), ["I30"]],
     "list objects where there should be none": [
       (v) => {
         v.shadow.lists.counters.allocs++;
@@ -206,7 +222,7 @@ describe("the audit of kvm", () => {
       (v) => {
         v.shadow.pages.frame[v.page("L1 201 q0")] = v.bed.p2m.base;
       },
-      ["I2", "I8", "frame-owner"],
+      ["I2", "I33", "I8", "frame-owner"],
     ],
   };
   for (const [what, [mutate, expected]] of Object.entries(mutations)) {

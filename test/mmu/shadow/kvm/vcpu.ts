@@ -1,4 +1,5 @@
-import type { Gva } from "../../../../src/mmu/address.ts";
+import type { Gva, Hpa } from "../../../../src/mmu/address.ts";
+import type { CachedTranslation } from "../../../../src/mmu/pager.ts";
 import { classifyFault } from "../../../../src/mmu/reflect.ts";
 import { FactLog } from "../../../../src/mmu/shadow/kvm/listener.ts";
 import type { KvmOptions } from "../../../../src/mmu/shadow/kvm/options.ts";
@@ -19,6 +20,8 @@ interface CachedPage {
   readonly supervisorWritable: boolean;
   readonly dirtyOk: boolean;
   readonly executable: boolean;
+  /** Of the large page that it is a piece of, else 12. */
+  readonly pageShift: number;
 }
 
 /** A page that the hardware could reach by the shadow tables of now. */
@@ -34,7 +37,9 @@ export class KvmVcpu {
   readonly bed: Bed;
   readonly pager: KvmPager;
   readonly facts = new FactLog();
-  readonly tlb = new Map<number, CachedPage>();
+  /** What is cached, by page: one such map a tag, and the one in use. */
+  readonly spaces = new Map<number, Map<number, CachedPage>>();
+  tlb = new Map<number, CachedPage>();
   /** Page-fault exits. */
   exits = 0;
   /** Stores done for the guest. */
@@ -47,22 +52,56 @@ export class KvmVcpu {
     this.bed = bed;
     const { paging, memory, frames, hardware } = bed;
     let load = () => {};
+    const flush = () => {
+      for (const space of this.spaces.values()) space.clear();
+    };
     const tlb = {
-      flush: () => this.tlb.clear(),
-      flushNonGlobal: () => this.tlb.clear(),
-      flushPage: (at: Gva) => void this.tlb.delete(at >>> 12),
-      loadRoot: () => {
-        this.tlb.clear();
-        load();
+      flush,
+      flushNonGlobal: flush,
+      flushPage: (at: Gva) => {
+        for (const space of this.spaces.values())
+          for (const [page, { pageShift }] of space)
+            if ((page * 4096) >>> pageShift === at >>> pageShift) space.delete(page);
       },
+      loadRoot: () => load(),
+      translations: () => this.#translations(),
     };
     this.pager = new KvmPager(
       { paging, memory, frames, tlb },
       { listener: this.facts, records: true, ...options },
     );
-    load = () => hardware.set(this.pager.hardware);
+    load = () => {
+      hardware.set(this.pager.hardware);
+      this.#enterSpace(this.pager.hardware.tag);
+    };
     load();
     this.noteFrames();
+  }
+
+  #enterSpace(tag: number): void {
+    this.tlb = this.spaces.get(tag) ?? new Map();
+    this.spaces.set(tag, this.tlb);
+  }
+
+  *#translations(): Generator<CachedTranslation> {
+    for (const [tag, space] of this.spaces)
+      for (const [page, { backed, hpa, executable, ...entry }] of space)
+        if (backed)
+          yield {
+            tag,
+            gva: gva(page * 4096),
+            hpa: (hpa - (hpa % 4096)) as Hpa,
+            supervisor: {
+              read: true,
+              write: entry.supervisorWritable && entry.dirtyOk,
+              execute: executable,
+            },
+            user: {
+              read: entry.user,
+              write: entry.userWritable && entry.dirtyOk,
+              execute: entry.user && executable,
+            },
+          };
   }
 
   get shadow(): KvmShadow {
@@ -214,6 +253,7 @@ export class KvmVcpu {
       userWritable,
       dirtyOk,
       executable,
+      pageShift,
     } = this.bed.hardware;
     const gpaPage = notBacked ? reached - (reached % 4096) : (this.#gfnOf.get(hpa / 4096) ?? -1) * 4096;
     const page = {
@@ -225,6 +265,7 @@ export class KvmVcpu {
       userWritable,
       dirtyOk,
       executable,
+      pageShift,
     };
     this.tlb.set(at >>> 12, page);
     return page;

@@ -1,0 +1,40 @@
+/** What the hardware's root registers lead to: the pages for the four GiB, 0 for none; with 4-level tables the first one alone. */
+export type RootPages = readonly [number, number, number, number];
+
+interface TaggedRoots {
+  readonly tag: number;
+  readonly roots: RootPages;
+}
+
+/** Sets of roots that are remembered; the hardware keeps translations of fewer. */
+const REMEMBERED = 16;
+
+/**
+ * Tags for the hardware's cached translations, one a set of roots: when the same pages are loaded again, what was translated through them before holds
+ * still, as every change below them has had its flush.
+ */
+export class RootTags {
+  /** The one used last comes last. */
+  readonly #known: TaggedRoots[] = [];
+  #last = 0;
+
+  /** The tag of these roots, a new one if they are not remembered. */
+  tagOf(roots: RootPages): number {
+    const at = this.#known.findIndex((each) => each.roots.every((sid, i) => sid === roots[i]));
+    const [known] = at < 0 ? [] : this.#known.splice(at, 1);
+    const entry = known ?? { tag: ++this.#last, roots: [...roots] };
+    this.#known.push(entry);
+    if (this.#known.length > REMEMBERED) this.#known.shift();
+    return entry.tag;
+  }
+
+  rootsOf(tag: number): RootPages | undefined {
+    return this.#known.find((each) => each.tag === tag)?.roots;
+  }
+
+  /** A page goes: whatever comes in its place is another root. */
+  forget(sid: number): void {
+    for (let k = this.#known.length - 1; k >= 0; k--)
+      if (this.#known[k]?.roots.includes(sid)) this.#known.splice(k, 1);
+  }
+}
