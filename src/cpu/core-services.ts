@@ -119,17 +119,14 @@ export class CoreServices implements Core {
     return [Number(offset & 0xffffffffn), Number(offset >> 32n)];
   }
 
-  flushTlb(): void {
-    this.tlb.flush();
-  }
   flushTlbAll(): void {
     this.tlb.flushAll();
   }
   invalidatePage(linear: number): void {
     this.tlb.flushPage(linear);
   }
-  pagingChanged(): void {
-    this.tlb.flush();
+  directoryLoaded(): void {
+    if (!this.walker.isShadow) this.tlb.flush();
   }
   latchPdptes(cr3: number): boolean {
     return this.walker.latchPdptes(cr3);

@@ -134,12 +134,14 @@ export interface Core {
   setTimestamp(low: number, high: number): void;
   /** What that has added to the counter since power-on, modulo 2^64. */
   timestampOffset(): readonly [number, number];
-  /** Drops cached translations: all but global ones, all, or of one page. */
-  flushTlb(): void;
+  /** Drops cached translations: all, or of one page. */
   flushTlbAll(): void;
   invalidatePage(linear: number): void;
-  /** After CR0, CR3 or CR4 changed: tells the hardware walker and flushes what the manual demands. */
-  pagingChanged(): void;
+  /**
+   * After a load of CR3: drops all cached translations but global ones. Where a monitor's tables are walked, that CR3 is not the hardware's: what is to be
+   * dropped then is the monitor's to say.
+   */
+  directoryLoaded(): void;
   /**
    * Latches the four PDPTEs at `cr3` into the register file (PAE paging). False, and nothing changed, when a present one has reserved
    * bits set: the caller raises #GP.

@@ -125,6 +125,11 @@ export class HardwareWalker {
     for (let k = 0; k < 8; k++) this.#shadowPdptes[k] = this.#words[first + k] ?? 0;
   }
 
+  /** A monitor's tables are walked, not the guest's own. */
+  get isShadow(): boolean {
+    return this.#paging.mode === "shadow";
+  }
+
   /**
    * Latches the guest's PDPTEs into the register file, as a load of CR3 does under PAE. False, and nothing changed, when a present
    * one has reserved bits set (Intel SDM vol. 3, 4.4.1); memory that does not exist reads as ones, so that is one such.

@@ -79,7 +79,6 @@ function writeCr0(core: Core, op: HelperOp, value: number): Outcome {
   if (changed & CR0_RELOADS && isPae(next, state.cr4)) latchPdptes(core, state.get(L.CR3));
   state.set(L.CR0, next);
   if (changed & CR0_TRANSLATION) {
-    core.pagingChanged();
     // Translations hold what WP and PG allowed, global ones too.
     core.flushTlbAll();
     state.updateMode();
@@ -91,7 +90,7 @@ function writeCr3(core: Core, op: HelperOp, value: number): Outcome {
   if (core.controls & ExitControl.cr3) return controlExit(core, op, 3, value);
   if (isPae(core.state.cr0, core.state.cr4)) latchPdptes(core, value);
   core.state.set(L.CR3, value);
-  core.pagingChanged();
+  core.directoryLoaded();
   return jumpToNext(core, op);
 }
 
@@ -104,10 +103,7 @@ function writeCr4(core: Core, op: HelperOp, value: number): Outcome {
   if (changed & CR4_RELOADS && isPae(core.state.cr0, value)) latchPdptes(core, core.state.get(L.CR3));
   core.state.set(L.CR4, value);
   if (changed & Cr4.DE) core.breakpointsChanged();
-  if (changed & (CR4_RELOADS | Cr4.SMAP)) {
-    core.pagingChanged();
-    core.flushTlbAll();
-  }
+  if (changed & (CR4_RELOADS | Cr4.SMAP)) core.flushTlbAll();
   return jumpToNext(core, op);
 }
 

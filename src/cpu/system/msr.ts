@@ -78,7 +78,6 @@ function writeEfer(core: Core, low: number, high: number): void {
   core.state.set(L.EFER, low);
   if ((changed & Efer.NXE) === 0) return;
   // Translations say whether they may be fetched from, and reserved bits have changed.
-  core.pagingChanged();
   core.flushTlbAll();
 }
 

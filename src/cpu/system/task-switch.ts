@@ -150,7 +150,7 @@ function switchTask(core: Core, tss: Descriptor, request: Request): void {
   if (request.errorCode >= 0) pending |= TaskPending.errorCode;
   if (cr3Changes) {
     state.set(L.CR3, image.cr3);
-    core.pagingChanged();
+    core.directoryLoaded();
     if (core.controls & ExitControl.cr3) pending |= TaskPending.announceCr3;
   }
   state.set(L.TASK, pending);

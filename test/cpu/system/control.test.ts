@@ -25,7 +25,7 @@ describe("control registers", () => {
     expect(movToCr(core, 0, Cr0.PE)).toBe(Outcome.jump);
     expect(core.state.cr0).toBe(Cr0.PE | Cr0.ET);
     expect(core.state.get(L.MODE) & Mode.protected).toBe(Mode.protected);
-    expect(core.notices).toEqual(["pagingChanged", "flushAll"]);
+    expect(core.notices).toEqual(["flushAll"]);
   });
 
   it("CR0.TS alone does not touch translations", () => {
@@ -77,16 +77,16 @@ describe("control registers", () => {
   it("CR4.PGE and PSE flush everything", () => {
     const core = new ProtectedCore();
     movToCr(core, 4, Cr4.PGE | Cr4.PSE);
-    expect(core.notices).toEqual(["pagingChanged", "flushAll"]);
+    expect(core.notices).toEqual(["flushAll"]);
     movToCr(core, 4, Cr4.PGE | Cr4.PSE | Cr4.TSD);
-    expect(core.notices).toEqual(["pagingChanged", "flushAll"]);
+    expect(core.notices).toEqual(["flushAll"]);
   });
 
   it("CR3 is loaded and read back", () => {
     const core = new ProtectedCore();
     movToCr(core, 3, 0x123000);
     core.run("mov_from_cr", { reg: 3, rm: 5 });
-    expect([core.state.reg(5), core.notices]).toEqual([0x123000, ["pagingChanged"]]);
+    expect([core.state.reg(5), core.notices]).toEqual([0x123000, ["directoryLoaded"]]);
   });
 
   it.each([
@@ -482,11 +482,7 @@ describe("identification and model-specific registers", () => {
       core.state.setReg(2, high);
       return core.faultOf("wrmsr");
     };
-    expect([write(0x800), core.state.efer, core.notices]).toEqual([
-      "nothing",
-      0x800,
-      ["pagingChanged", "flushAll"],
-    ]);
+    expect([write(0x800), core.state.efer, core.notices]).toEqual(["nothing", 0x800, ["flushAll"]]);
     expect([write(0xc00), write(0x900), write(0x800, 1)]).toEqual([GP0, GP0, GP0]);
     core.state.setReg(0, 0);
     core.run("rdmsr");

@@ -175,17 +175,14 @@ export class FakeCore implements Core {
   setTimestamp(low: number, high: number): void {
     this.time = [low, high];
   }
-  flushTlb(): void {
-    this.notices.push("flush");
-  }
   flushTlbAll(): void {
     this.notices.push("flushAll");
   }
   invalidatePage(linear: number): void {
     this.notices.push(`invalidate ${linear.toString(16)}`);
   }
-  pagingChanged(): void {
-    this.notices.push("pagingChanged");
+  directoryLoaded(): void {
+    this.notices.push("directoryLoaded");
   }
   latchPdptes(cr3: number): boolean {
     if (this.badPdptes.has(cr3)) return false;
