@@ -92,6 +92,7 @@ export function plainContestant(guest: ExitGuest): ExitContestant {
     flush: () => cpu.flushTlbAll(),
     flushNonGlobal: () => cpu.flushTlb(),
     flushPage: (gva: Gva) => cpu.flushTlbPage(gva),
+    flushTag: (tag: number) => cpu.flushTlbTag(tag),
     loadRoot: () => {
       if (hardware !== undefined) cpu.loadRoot(hardware);
     },

@@ -298,6 +298,9 @@ export class Cpu implements Processor {
   flushTlbPage(gva: Gva): void {
     this.tlb.flushPage(gva);
   }
+  flushTlbTag(tag: number): void {
+    this.tlb.flushTag(tag);
+  }
 
   memoryWritten(hpa: number, sizeBytes: number): void {
     this.blocks.memoryWritten(hpa, sizeBytes);

@@ -78,10 +78,11 @@ export interface Processor {
   loadRoot(paging: HardwarePaging): void;
   /** All cached translations. */
   translations(): Iterable<CachedTranslation>;
-  /** Drops cached translations: all but global ones; all; of one page. */
+  /** Drops cached translations: all but global ones; all; of one page; under one tag. */
   flushTlb(): void;
   flushTlbAll(): void;
   flushTlbPage(gva: Gva): void;
+  flushTlbTag(tag: number): void;
   /** Bytes written to machine memory behind the CPU's back (device, loader, pager): decoded code there is dropped. */
   memoryWritten(hpa: number, sizeBytes: number): void;
   /** World switch: the register file, STATE_SIZE bytes, plus what is not in memory. */

@@ -75,6 +75,11 @@ export class Tlb {
     for (const space of this.spaces) space.dropPage(linear);
   }
 
+  /** Drops what is cached under a tag. */
+  flushTag(tag: number): void {
+    this.spaces.find((space) => space.tag === tag)?.drop();
+  }
+
   /** Withdraws direct write access to the bytes of one page, under whatever linear addresses. */
   revokeWrite(host: number): void {
     for (const space of this.spaces) space.revokeWrite(host);

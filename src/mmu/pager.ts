@@ -79,6 +79,8 @@ export interface TlbControl {
   flushNonGlobal(): void;
   /** Of the 4 KiB page that holds the address, global or not. */
   flushPage(gva: Gva): void;
+  /** All that were cached under a tag. */
+  flushTag(tag: number): void;
   /**
    * Loads the hardware's root anew, as `Pager.hardware` now has it. Translations cached under the tag that it has are used again, those under others are
    * kept; without a tag all are dropped.

@@ -83,6 +83,9 @@ function tlbOf(processor: Processor, whose: () => Vcpu): TlbControl {
     flushPage: (gva: Gva) => {
       if (loaded()) processor.flushTlbPage(gva);
     },
+    flushTag: (tag: number) => {
+      if (loaded()) processor.flushTlbTag(tag);
+    },
     loadRoot: () => {
       if (loaded()) processor.loadRoot(whose().hardware);
     },

@@ -95,6 +95,8 @@ describe("address spaces", () => {
     expect(cached()).toEqual(["1:2000", "2:2000", "3:2000"]);
     tlb.revokeWrite(HOST);
     expect([...tlb.translations()].every(({ user }) => user.read && !user.write)).toBe(true);
+    tlb.flushTag(2);
+    expect(cached()).toEqual(["1:2000", "3:2000"]);
     tlb.flushAll();
     expect(cached()).toEqual([]);
   });

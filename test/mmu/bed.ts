@@ -35,6 +35,9 @@ export class TlbLog implements TlbControl {
   flushPage(at: Gva): void {
     this.calls.push(`flushPage ${at.toString(16)}`);
   }
+  flushTag(tag: number): void {
+    this.calls.push(`flushTag ${tag}`);
+  }
   loadRoot(): void {
     this.calls.push("loadRoot");
   }

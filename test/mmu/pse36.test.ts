@@ -117,6 +117,7 @@ describe("a page above 4 GiB, where no memory is", () => {
       flush: nothing,
       flushNonGlobal: nothing,
       flushPage: nothing,
+      flushTag: nothing,
       loadRoot: () => load(),
       translations: () => [],
     };

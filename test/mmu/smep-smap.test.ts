@@ -108,6 +108,7 @@ const WAYS: Record<string, (bed: Bed, at: number) => Way> = {
       flush: nothing,
       flushNonGlobal: nothing,
       flushPage: nothing,
+      flushTag: nothing,
       loadRoot: () => load(),
       translations: () => [],
     };

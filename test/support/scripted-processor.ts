@@ -137,6 +137,10 @@ export class ScriptedProcessor implements Processor {
     this.deeds.push(`flush 0x${gva.toString(16)}`);
   }
 
+  flushTlbTag(tag: number): void {
+    this.deeds.push(`flush tag ${tag}`);
+  }
+
   memoryWritten(): void {}
 
   saveState(into: Uint8Array): void {

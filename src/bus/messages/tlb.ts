@@ -5,6 +5,8 @@ export interface TlbFlush {
   readonly type: "tlb.flush";
   /** Present: of the 4 KiB pages at these addresses only. */
   readonly pages?: readonly Gva[];
+  /** Beside `pages`: all that was cached under these tags of roots. */
+  readonly tags?: readonly number[];
 }
 
 export type TlbMessage = TlbFlush;

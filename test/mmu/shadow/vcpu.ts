@@ -32,6 +32,9 @@ export class GreedyTlb implements TlbControl {
   flushPage(at: Gva): void {
     this.pages.delete(at >>> 12);
   }
+  flushTag(): void {
+    this.pages.clear();
+  }
   loadRoot(): void {
     this.pages.clear();
     this.onLoadRoot();

@@ -23,8 +23,8 @@ export interface KvmListener {
   recycled(gfn: number, leaves: number): void;
   /** The vcpu has to load its roots anew before it enters. */
   reloadWanted(): void;
-  /** Translations were dropped: of these pages, or all. */
-  flushed(pages: readonly number[] | undefined): void;
+  /** Translations were dropped: of these pages, and under these tags; undefined: all. */
+  flushed(pages: readonly number[] | undefined, tags: readonly number[] | undefined): void;
 }
 
 const nothing = (): void => {};
@@ -70,7 +70,7 @@ export type KvmFact =
   | { readonly type: "shadow.evicted"; readonly n: number }
   | { readonly type: "shadow.recycled"; readonly gfn: number; readonly n: number }
   | { readonly type: "shadow.reload" }
-  | { readonly type: "tlb.flush"; readonly pages?: readonly number[] };
+  | { readonly type: "tlb.flush"; readonly pages?: readonly number[]; readonly tags?: readonly number[] };
 
 /** Keeps the facts of a turn until they are taken. */
 export class FactLog implements KvmListener {
@@ -124,7 +124,7 @@ export class FactLog implements KvmListener {
   reloadWanted(): void {
     this.#facts.push({ type: "shadow.reload" });
   }
-  flushed(pages: readonly number[] | undefined): void {
-    this.#facts.push(pages === undefined ? { type: "tlb.flush" } : { type: "tlb.flush", pages });
+  flushed(pages: readonly number[] | undefined, tags: readonly number[] | undefined): void {
+    this.#facts.push({ type: "tlb.flush", ...(pages && { pages }), ...(tags?.length && { tags }) });
   }
 }

@@ -32,6 +32,11 @@ export class RootTags {
     return this.#known.find((each) => each.tag === tag)?.roots;
   }
 
+  /** The tags of all remembered sets that a page is in. */
+  tagsWith(sid: number): number[] {
+    return this.#known.filter(({ roots }) => roots.includes(sid)).map(({ tag }) => tag);
+  }
+
   /** A page goes: whatever comes in its place is another root. */
   forget(sid: number): void {
     for (let k = this.#known.length - 1; k >= 0; k--)

@@ -163,10 +163,17 @@ export class KvmShadow {
   settleFlush(): void {
     if (!this.owed.isOwed) return;
     this.stats.flushes++;
-    const pages = this.owed.take() as readonly Gva[] | undefined;
-    if (pages === undefined) this.context.tlb.flush();
-    else for (const gva of pages) this.context.tlb.flushPage(gva);
-    this.listener.flushed(pages);
+    const { tlb } = this.context;
+    const owed = this.owed.take();
+    if (owed === undefined) {
+      tlb.flush();
+      this.listener.flushed(undefined, undefined);
+      return;
+    }
+    const tags = [...new Set(owed.roots.flatMap((sid) => this.tags.tagsWith(sid)))];
+    for (const tag of tags) tlb.flushTag(tag);
+    for (const gva of owed.pages) tlb.flushPage(gva as Gva);
+    this.listener.flushed(owed.pages, tags);
   }
 
   failure(what: string): PagerError {

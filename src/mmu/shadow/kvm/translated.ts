@@ -3,6 +3,8 @@ import type { KvmShadow } from "./state.ts";
 
 /** Longest list of parents that is followed to find under which addresses a page is used. */
 const PARENTS_FOLLOWED = 64;
+/** Most leaves of a page, once linked, whose addresses are flushed one by one: beyond, all goes that its roots lead to. */
+const LEAVES_FOLLOWED = 64;
 /** Where the pages that root pointer `i` leads to begin. */
 const ROOT_BYTES = 2 ** 30;
 
@@ -25,18 +27,38 @@ export function oweLink(s: KvmShadow, g: number, child: number): void {
   const sid = sidOf(g);
   const base = slotOf(g) * bytesOf(pages.level(sid));
   oweBelow(s, sid, base);
-  for (let slot = 0; slot < SPTES && !s.owed.isAll; slot++) {
-    if (pages.lo(spteAt(child, slot)) === 0) continue;
-    if (pages.level(child) > 1) s.owed.addAll();
-    else oweBelow(s, sid, base + slot * 4096);
-  }
+  const used = pages.level(child) === 1 ? leavesOf(s, child) : Number.POSITIVE_INFINITY;
+  if (used > LEAVES_FOLLOWED) oweRoots(s, sid);
+  else if (used > 0)
+    for (let slot = 0; slot < SPTES; slot++)
+      if (pages.lo(spteAt(child, slot)) !== 0) oweBelow(s, sid, base + slot * 4096);
+}
+
+/** Owes the flush of all that was translated through page `sid`. */
+export function oweRoots(s: KvmShadow, sid: number): void {
+  if (s.pages.rootIndexes[sid] !== 0) s.owed.addRoot(sid);
+  const parents = s.cells.parents(sid);
+  const count = s.lists.length(parents, PARENTS_FOLLOWED + 1);
+  if (count > PARENTS_FOLLOWED) s.owed.addAll();
+  else if (count > 0)
+    s.lists.filter(parents, (link) => {
+      oweRoots(s, sidOf(link));
+      return true;
+    });
+}
+
+function leavesOf(s: KvmShadow, sid: number): number {
+  let leaves = 0;
+  for (let slot = 0; slot < SPTES; slot++) if (s.pages.lo(spteAt(sid, slot)) !== 0) leaves++;
+  return leaves;
 }
 
 /** `offset`: from the first byte that page `sid` covers. */
 function oweBelow(s: KvmShadow, sid: number, offset: number): void {
   const { pages, lists, cells } = s;
-  for (let roots = pages.rootIndexes[sid] as number, i = 0; roots !== 0; roots >>>= 1, i++)
-    if ((roots & 1) !== 0) s.owed.add(i * ROOT_BYTES + offset);
+  if (!s.owed.hasRoot(sid))
+    for (let roots = pages.rootIndexes[sid] as number, i = 0; roots !== 0; roots >>>= 1, i++)
+      if ((roots & 1) !== 0) s.owed.add(i * ROOT_BYTES + offset);
   const parents = cells.parents(sid);
   const count = lists.length(parents, PARENTS_FOLLOWED + 1);
   if (count > PARENTS_FOLLOWED) s.owed.addAll();

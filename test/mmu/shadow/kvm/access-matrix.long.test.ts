@@ -25,6 +25,7 @@ function driven(bed: Bed, options: KvmOptions): KvmPager {
     flush: () => {},
     flushNonGlobal: () => {},
     flushPage: () => {},
+    flushTag: () => {},
     loadRoot: () => load(),
     translations: () => [],
   };

@@ -63,6 +63,7 @@ export class KvmVcpu {
           for (const [page, { pageShift }] of space)
             if ((page * 4096) >>> pageShift === at >>> pageShift) space.delete(page);
       },
+      flushTag: (tag: number) => this.spaces.get(tag)?.clear(),
       loadRoot: () => load(),
       translations: () => this.#translations(),
     };
