@@ -2,6 +2,7 @@ import { OP_HANDLER, OP_SIZE } from "./cold/micro-op.ts";
 import * as L from "./layout.ts";
 
 const CAPACITY = 1 << 19;
+const BUCKETS = 1 << 17;
 const NONE = 0;
 /** No mode is this word. */
 const NO_MODE = 0xffffffff;
@@ -25,7 +26,9 @@ export class CodeCache {
   dropped = 0;
   decoded = 0;
   private readonly u32: Uint32Array;
-  private readonly byKey = new Map<number, number>();
+  /** Chains of block ids by address and mode. */
+  private readonly buckets = new Uint32Array(BUCKETS);
+  private readonly nextInBucket = new Uint32Array(CAPACITY);
   private readonly hpa = new Uint32Array(CAPACITY);
   private readonly mode = new Uint32Array(CAPACITY);
   private readonly bytes = new Uint16Array(CAPACITY);
@@ -67,8 +70,11 @@ export class CodeCache {
 
   /** First micro-op of the block at `hpa` in `mode`, or 0. Refills the hash that generated code looks into. */
   find(hpa: number, mode: number): number {
-    const id = this.byKey.get(keyOf(hpa, mode));
-    if (id === undefined) return 0;
+    const { u32 } = this;
+    const slot = slotOf(hpa);
+    if (u32[slot] === hpa && u32[slot + 1] === mode) return u32[slot + 2] as number;
+    const id = this.idOf(hpa, mode);
+    if (id === NONE) return 0;
     const op = this.firstOp[id] as number;
     this.hash(hpa, mode, op);
     return op;
@@ -101,7 +107,9 @@ export class CodeCache {
       this.mark(secondFrame, 0, bytes - inFirst);
       this.head2[secondFrame] = id;
     }
-    this.byKey.set(keyOf(hpa, mode), id);
+    const bucket = bucketOf(hpa, mode);
+    this.nextInBucket[id] = this.buckets[bucket] as number;
+    this.buckets[bucket] = id;
     this.hash(hpa, mode, firstOp);
   }
 
@@ -149,8 +157,7 @@ export class CodeCache {
 
   /** Drops the block at `hpa` in `mode` and what else contains its first byte. */
   dropBlock(hpa: number, mode: number): void {
-    const id = this.byKey.get(keyOf(hpa, mode));
-    if (id === undefined) return;
+    if (this.idOf(hpa, mode) === NONE) return;
     const offset = hpa & 0xfff;
     this.dropRange(hpa >>> 12, offset, offset + 1);
   }
@@ -160,7 +167,7 @@ export class CodeCache {
     this.generation++;
     this.arena = L.ARENA_BASE;
     this.blockCount = 1;
-    this.byKey.clear();
+    this.buckets.fill(NONE);
     this.head1.fill(0);
     this.head2.fill(0);
     this.granulesLow.fill(0);
@@ -216,6 +223,14 @@ export class CodeCache {
     if ((low | high) === 0) this.misses[frame] = 0;
   }
 
+  /** The newest block there, or NONE. */
+  private idOf(hpa: number, mode: number): number {
+    let id = this.buckets[bucketOf(hpa, mode)] as number;
+    while (id !== NONE && (this.hpa[id] !== hpa || this.mode[id] !== mode))
+      id = this.nextInBucket[id] as number;
+    return id;
+  }
+
   private unlinkFirst(frame: number, id: number): void {
     this.head1[frame] = without(this.head1[frame] as number, id, this.next1);
   }
@@ -231,8 +246,8 @@ export class CodeCache {
       this.u32[(first + k * OP_SIZE + OP_HANDLER) >> 2] = this.staleHandler;
     const hpa = this.hpa[id] as number;
     const mode = this.mode[id] as number;
-    const key = keyOf(hpa, mode);
-    if (this.byKey.get(key) === id) this.byKey.delete(key);
+    const bucket = bucketOf(hpa, mode);
+    this.buckets[bucket] = without(this.buckets[bucket] as number, id, this.nextInBucket);
     const slot = slotOf(hpa);
     if (this.u32[slot] === hpa && this.u32[slot + 1] === mode) {
       this.u32[slot] = 0;
@@ -264,8 +279,7 @@ export class CodeCache {
   }
 }
 
-/** Mode words stay below 2^21 so that the key is an exact number. */
-const keyOf = (hpa: number, mode: number): number => hpa * 0x200000 + mode;
+const bucketOf = (hpa: number, mode: number): number => (hpa ^ (hpa >>> 15) ^ (mode << 4)) & (BUCKETS - 1);
 const slotOf = (hpa: number): number =>
   (L.BLOCKS_BASE + (((hpa ^ (hpa >>> 15)) & (L.BLOCKS_ENTRIES - 1)) << 4)) >> 2;
 

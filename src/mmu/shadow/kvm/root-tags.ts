@@ -32,9 +32,9 @@ export class RootTags {
     return this.#known.find((each) => each.tag === tag)?.roots;
   }
 
-  /** The tags of all remembered sets that a page is in. */
-  tagsWith(sid: number): number[] {
-    return this.#known.filter(({ roots }) => roots.includes(sid)).map(({ tag }) => tag);
+  /** The tags of all remembered sets that one of these pages is in. */
+  tagsWith(sids: readonly number[]): number[] {
+    return this.#known.filter(({ roots }) => roots.some((sid) => sids.includes(sid))).map(({ tag }) => tag);
   }
 
   /** A page goes: whatever comes in its place is another root. */

@@ -170,8 +170,8 @@ export class KvmShadow {
       this.listener.flushed(undefined, undefined);
       return;
     }
-    const tags = [...new Set(owed.roots.flatMap((sid) => this.tags.tagsWith(sid)))];
-    for (const tag of tags) tlb.flushTag(tag);
+    const tags = owed.roots.length === 0 ? undefined : this.tags.tagsWith(owed.roots);
+    if (tags !== undefined) for (const tag of tags) tlb.flushTag(tag);
     for (const gva of owed.pages) tlb.flushPage(gva as Gva);
     this.listener.flushed(owed.pages, tags);
   }
