@@ -34,6 +34,8 @@ const ENDS = { "debug-exit": "exited", halt: "halted", shutdown: "shutdown", res
 const END_NAMES = Object.keys(ENDS) as (keyof typeof ENDS)[];
 const TAIL_CHARACTERS = 4096;
 const DEFAULT_AUDIT_EXITS = 20_000;
+/** Images are built for what processors have had for decades: SSE2, NX. */
+const DEFAULT_CPU = "max";
 
 const FLAGS = {
   ...IMAGE_FLAGS,
@@ -114,7 +116,7 @@ async function main(common: CommonSettings, flags: Flags, given: readonly GivenF
   const drives = drivesOf(flags);
   const consolePorts = (flags["out-port"] ?? []).map(portOf);
   const file = flags["console-file"] === undefined ? undefined : created(flags["console-file"]);
-  const machine = scenarioMachine(common);
+  const machine = scenarioMachine({ ...common, cpu: common.cpu ?? DEFAULT_CPU });
   const inspector = await inspect(machine, common);
   const vm = machine.createVm({
     name: "guest",

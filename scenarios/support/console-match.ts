@@ -3,8 +3,9 @@ import type { Vm } from "../../src/vm/vm.ts";
 /** How far back before the latest output a match may begin. */
 const SEARCHED_CHARACTERS = 4096;
 
-/** Guest instructions between two looks at the screen, which is 4000 bytes and tells nobody when it changes. */
+/** Guest instructions, or virtual ns if they are over sooner, between two looks at the screen, which is 4000 bytes and tells nobody when it changes. */
 const SCREEN_INSTRUCTIONS = 200_000;
+const SCREEN_NS = 100_000_000;
 
 /**
  * Whether the guest has shown what is waited for, on its console or, if it has one, on its text screen. Cheap to ask after every exit: looks only when there
@@ -18,6 +19,7 @@ export class ConsoleMatch {
   #from = 0;
   #seen = 0;
   #nextLook = 0;
+  #nextLookNs = 0;
   /** The screen on which the last one was found: it does not count again before it changes. */
   #screen = "";
 
@@ -47,9 +49,11 @@ export class ConsoleMatch {
   }
 
   #onScreen(pattern: RegExp): boolean {
-    const { retired } = this.#vm.vcpu.set;
-    if (retired < this.#nextLook) return false;
+    const { retired, time } = this.#vm.vcpu.set;
+    const nowNs = time.nowNs();
+    if (retired < this.#nextLook && nowNs < this.#nextLookNs) return false;
     this.#nextLook = retired + SCREEN_INSTRUCTIONS;
+    this.#nextLookNs = nowNs + SCREEN_NS;
     const screen = this.#vm.screen?.join("\n");
     if (screen === undefined || screen === this.#screen || !pattern.test(screen)) return false;
     this.#screen = screen;

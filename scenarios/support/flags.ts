@@ -80,7 +80,7 @@ export const COMMON_FLAGS = {
   cpu: {
     type: "string",
     value: "NAME",
-    help: `what the processor is: ${CPU_MODELS.join(", ")} (default: p6; for --guest 686-pae max)`,
+    help: `what the processor is: ${CPU_MODELS.join(", ")} (default: p6; for run-guest and for --guest 686-pae max)`,
   },
   memory: {
     type: "string",

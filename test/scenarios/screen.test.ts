@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { runBoot } from "../../scenarios/support/boot.ts";
 import { LiveScreen } from "../../scenarios/support/live-screen.ts";
 import { sendsOf } from "../../scenarios/support/sends.ts";
-import { bootProgram, GuestBuilder, mem16 } from "../../src/guest/index.ts";
+import { bootProgram, GuestBuilder, mem16, mem32, ref } from "../../src/guest/index.ts";
 import { createMachine } from "../../src/vm/machine.ts";
 
 const TEXT_MEMORY = 0xb8000;
@@ -40,6 +40,42 @@ test("what a guest shows on the screen alone is waited for, and typed after", as
   // Escape and 2 have the scan codes 1 and 3.
   const outcome = await runBoot(vm, { until: /A\u263a\u2665/, sends, auditExits: 0, maxInstructions: 5e6 });
   expect([outcome.reached, outcome.result.status, vm.console.text]).toEqual([true, "until", ""]);
+});
+
+/** Writes "A" on the screen at the 20th tick of 55 ms, and idles before and after. */
+function idleGuest() {
+  const g = new GuestBuilder({ origin: 0x100000 });
+  g.mov("esp", 0x9000).lidt(mem32(ref("idtr")));
+  for (const [port, value] of [
+    [0x20, 0x11],
+    [0x21, 0x20],
+    [0x21, 0x04],
+    [0x21, 0x01],
+    [0x21, 0xfe],
+    [0x43, 0x34],
+    [0x40, 0x00],
+    [0x40, 0x00],
+  ] as const)
+    g.mov("al", value).out(port, "al");
+  g.mov("esi", 20).sti();
+  g.label("idle").hlt().dec("esi").jcc("ne", "idle").mov(mem16(TEXT_MEMORY), 0x0741).jmp("idle");
+  g.label("tick").mov("al", 0x20).out(0x20, "al").iret();
+  g.align(8).label("idt").fill(0x20 * 8).gate({ kind: "interrupt", selector: 0x08, offset: ref("tick") });
+  g.label("idtr").dw(0x107).dd(ref("idt"));
+  const machine = createMachine({ memoryMiB: 32 });
+  return machine.createVm({
+    name: "g",
+    pager: "bare",
+    memoryMiB: 8,
+    vga: true,
+    boot: bootProgram(g.build()),
+  });
+}
+
+test("what an idle guest shows is seen within 200 ms of its time", async () => {
+  const outcome = await runBoot(idleGuest(), { until: /A/, auditExits: 0, maxInstructions: 1e6 });
+  expect(outcome.reached).toBe(true);
+  expect(outcome.result.virtualNs / 1e6).toBeLessThan(20 * 54.93 + 200);
 });
 
 test("what is never shown is not reached", async () => {
