@@ -112,6 +112,16 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
       woken.set.asleep = false;
       self.post(addressesOf(woken.name).vm, { type: "sched.awake", vcpu: woken.index });
     };
+    /** The CPU has left the vcpu: does it spin, is its turn over? */
+    const lookForSpin = () => {
+      if (vcpu.set.vcpus.length === 1) return;
+      const { retired, spinWatch } = vcpu;
+      if (retired >= spinWatch.end && spinWatch.judge(processor.state) && vcpu.set.othersGetAhead(vcpu))
+        vcpu.sliceEnd = retired;
+      if (retired < vcpu.sliceEnd) return;
+      spinWatch.end = Number.POSITIVE_INFINITY;
+      vcpu.looksForSpin = true;
+    };
     const canInterrupt = () =>
       vcpu.interruptPending && !vcpu.injecting && processor.interruptible && processor.pending === undefined;
     const perform = () => processor.perform();
@@ -216,6 +226,10 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
         },
         enter: () => {
           if (vcpu.retired >= vcpu.sliceEnd) queue.renewSlice(vcpu);
+          if (vcpu.looksForSpin) {
+            vcpu.looksForSpin = false;
+            vcpu.spinWatch.begin(processor.state, vcpu.retired);
+          }
           processor.windowRequested = vcpu.interruptPending;
           processor.controls =
             vcpu.controls |
@@ -231,6 +245,7 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           if (event.type !== "cpu.exit") return;
           exitEip = event.eip;
           if (event.reason === "hlt" || vcpu.retired >= vcpu.sliceEnd) vcpu.spins = 0;
+          lookForSpin();
         },
         raise: ({ event }) => {
           const woken = concerned(event as IntrRequest);
@@ -307,6 +322,7 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           // Under an embedder's exit control it may be alone.
           if (!vcpu.set.yieldsOnPause(vcpu)) return;
           vcpu.spins++;
+          vcpu.spinWatch.forget();
           vcpu.sliceEnd = vcpu.retired;
         },
         askMmu: ({ event }) => {

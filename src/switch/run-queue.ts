@@ -60,6 +60,6 @@ export class RunQueue {
 
   /** Another vcpu of the same vm has work, or has got some: it must not wait for longer than a quantum. */
   shortenSlice(vcpu: Vcpu): void {
-    vcpu.sliceEnd = Math.min(vcpu.sliceEnd, vcpu.retired + vcpu.set.quantum);
+    vcpu.sliceEnd = Math.min(vcpu.sliceEnd, vcpu.retired + vcpu.set.turnOf(vcpu));
   }
 }

@@ -78,6 +78,23 @@ export class VcpuSet {
     return false;
   }
 
+  /** Instructions that a turn of `vcpu` lasts while another one has work: few if it gets ahead, and another one spins. */
+  turnOf(vcpu: Vcpu): number {
+    let turn = this.quantum;
+    if (vcpu.spinWatch.turns > 0) return turn;
+    for (const other of this.vcpus)
+      if (other !== vcpu && other.spinWatch.turns > 0 && other.hasWork)
+        turn = Math.min(turn, other.spinWatch.othersTurn);
+    return turn;
+  }
+
+  /** Another one than `vcpu` has work, and does not spin as far as is known. */
+  othersGetAhead(vcpu: Vcpu): boolean {
+    for (const other of this.vcpus)
+      if (other !== vcpu && other.hasWork && other.spinWatch.turns === 0) return true;
+    return false;
+  }
+
   /** Another one than `vcpu` runs, or will when an interrupt comes. */
   othersLive(vcpu: Vcpu): boolean {
     for (const other of this.vcpus)

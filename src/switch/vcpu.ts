@@ -3,6 +3,7 @@ import { STATE_SIZE, TSC_OFFSET } from "../cpu/layout.ts";
 import type { ReadableRegisters } from "../cpu/processor.ts";
 import type { HardwarePaging } from "../mmu/pager.ts";
 import { type ExitCounts, noExits } from "./exit-counts.ts";
+import { SpinWatch } from "./spin-watch.ts";
 import { VcpuSet } from "./vcpu-set.ts";
 import type { TimeScale } from "./virtual-time.ts";
 
@@ -85,6 +86,10 @@ export class Vcpu {
   readonly maxStalledExits: number;
   /** Turns in a row that PAUSE has ended. */
   spins = 0;
+  /** Spinning without PAUSE, beside others of its vm. */
+  readonly spinWatch = new SpinWatch();
+  /** Its last turn has ended by time: the next begins with a look at whether it spins. */
+  looksForSpin = false;
   /** Retired count at which another vcpu may have the CPU. */
   sliceEnd = 0;
   #retiredBefore = -1;
@@ -109,6 +114,8 @@ export class Vcpu {
     this.interruptPending = false;
     this.nmiPending = false;
     this.injecting = false;
+    this.looksForSpin = false;
+    this.spinWatch.forget();
   }
 
   /** The time-stamp counter begins at 0, now. It is not loaded. */
@@ -175,7 +182,7 @@ export class Vcpu {
   /** Instructions that the next burst may retire; 0 or less: something is due before any. */
   burstBudget(): number {
     const retired = this.retired;
-    let budget = this.sliceEnd - retired;
+    let budget = Math.min(this.sliceEnd, this.spinWatch.end) - retired;
     const all = this.set.retired;
     const limit = this.set.maxInstructions - all;
     if (limit < budget) budget = limit;

@@ -60,7 +60,10 @@ function idleGuest() {
   g.mov("esi", 20).sti();
   g.label("idle").hlt().dec("esi").jcc("ne", "idle").mov(mem16(TEXT_MEMORY), 0x0741).jmp("idle");
   g.label("tick").mov("al", 0x20).out(0x20, "al").iret();
-  g.align(8).label("idt").fill(0x20 * 8).gate({ kind: "interrupt", selector: 0x08, offset: ref("tick") });
+  g.align(8)
+    .label("idt")
+    .fill(0x20 * 8)
+    .gate({ kind: "interrupt", selector: 0x08, offset: ref("tick") });
   g.label("idtr").dw(0x107).dd(ref("idt"));
   const machine = createMachine({ memoryMiB: 32 });
   return machine.createVm({
