@@ -43,6 +43,30 @@ describe("INVLPG", () => {
     expect(holds(0x200000)).toBe(false);
   });
 
+  test.each([
+    ["a user's page under SMAP and SMEP", ALL & ~7],
+    ["a page with a breakpoint on data", TlbRight.executeSupervisor | TlbRight.executeUser],
+  ])("drops %s, which the supervisor may not read", (_name, rights) => {
+    const tags = [0, L.TLB_USER].flatMap((set) => [L.TLB_READ + set, L.TLB_WRITE + set, L.TLB_EXEC + set]);
+    for (const [linear, shift] of [
+      [0x5000, 12],
+      [0x40200000, 21],
+    ] as const) {
+      tlb.fill(linear, HOST, rights, false, shift);
+      expect(tags.some((which) => tag(linear, which) === linear)).toBe(true);
+      tlb.flushPage(shift === 12 ? linear : linear + 0x1ff000);
+      expect(tags.some((which) => tag(linear, which) === linear)).toBe(false);
+    }
+  });
+
+  test("write access to a frame is withdrawn from a page that only users may use, too", () => {
+    tlb.fill(0x5000, HOST, ALL & ~7, false, 12);
+    tlb.fill(0x6000, HOST + 0x1000, ALL & ~7, false, 12);
+    tlb.revokeWrite(HOST);
+    const writes = [0x5000, 0x6000].map((linear) => tag(linear, L.TLB_USER + L.TLB_WRITE));
+    expect(writes).toEqual([L.TLB_INVALID, 0x6000]);
+  });
+
   test("an entry without the right to execute has no such tag", () => {
     tlb.fill(0x1000, HOST, TlbRight.readSupervisor | TlbRight.readUser, false, 12);
     const tags = [L.TLB_EXEC, L.TLB_EXEC + L.TLB_USER, L.TLB_READ, L.TLB_READ + L.TLB_USER];
