@@ -138,6 +138,11 @@ export class ShadowPages {
   hi(g: number): number {
     return this.#words[this.#at(g) + 1] as number;
   }
+  /** All sptes of a page, two words each: a live view, for passes over the whole page. */
+  words(sid: number): Uint32Array {
+    const first = (this.frame[sid] as number) << 10;
+    return this.#words.subarray(first, first + 2 * SPTES);
+  }
   /** The frame is in the high part of a non-present entry before P is. */
   write(g: number, lo: number, hi: number): void {
     const at = this.#at(g);

@@ -65,10 +65,11 @@ function syncEntries(s: KvmShadow, sid: number): boolean {
   const role = pages.role[sid] as number;
   if (((role ^ mode.base) & FORMAT_BITS) !== 0) return false;
   let present = false;
+  const words = pages.words(sid);
   for (let slot = 0; slot < SPTES; slot++) {
-    const g = spteAt(sid, slot);
-    const spte = pages.lo(g);
+    const spte = words[2 * slot] as number;
     if ((spte & Pte.present) === 0) continue;
+    const g = spteAt(sid, slot);
     const address = gpteAddress(s, sid, slot);
     const lo = memory.readEntry32(address);
     const hi = mode.wide ? memory.readEntry32(address + 4) : 0;

@@ -48,8 +48,9 @@ export function oweRoots(s: KvmShadow, sid: number): void {
 }
 
 function leavesOf(s: KvmShadow, sid: number): number {
+  const words = s.pages.words(sid);
   let leaves = 0;
-  for (let slot = 0; slot < SPTES; slot++) if (s.pages.lo(spteAt(sid, slot)) !== 0) leaves++;
+  for (let slot = 0; slot < SPTES; slot++) if (words[2 * slot] !== 0) leaves++;
   return leaves;
 }
 

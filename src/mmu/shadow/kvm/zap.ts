@@ -18,7 +18,8 @@ export function prepareZap(s: KvmShadow, sid: number, zapped: ZapList): number {
   if (pages.level(sid) > 1) zapUnsyncBelow(s, sid, zapped);
   // All that it led to as a root goes at once.
   if (pages.rootIndexes[sid] !== 0) s.owed.addRoot(sid);
-  for (let slot = 0; slot < SPTES; slot++) dropSpte(s, spteAt(sid, slot));
+  const words = pages.words(sid);
+  for (let slot = 0; slot < SPTES; slot++) if (words[2 * slot] !== 0) dropSpte(s, spteAt(sid, slot));
   s.lists.drain(s.cells.parents(sid), (g) => clearLink(s, g, sid));
   const role = pages.role[sid] as number;
   const gfn = pages.gfn[sid] as number;
