@@ -1,36 +1,6 @@
 ; Ring 3 against the system: segment loads, gates, far returns, I/O permission map, privileged instructions. Each fault: number of the case, vector,
 ; error code, EIP less that of the case. "=": a value told by the case, or EAX and the CS of a routine that was reached.
-bits 32
-org 0x100000
-MB equ 0x1BADB002
-FL equ 0x00010000
-start:
-align 4
-hdr: dd MB, FL, -(MB+FL), hdr, start, 0, 0, entry
-%macro OUTC 1
-  push eax
-  mov al,%1
-  out 0xe9,al
-  pop eax
-%endmacro
-puthex: pushad
-  mov ecx,8
-.l: rol eax,4
-  push eax
-  and al,15
-  add al,'0'
-  cmp al,'9'
-  jbe .o
-  add al,7
-.o: out 0xe9,al
-  pop eax
-  loop .l
-  mov al,' '
-  out 0xe9,al
-  popad
-  ret
-nl: OUTC 10
-  ret
+%include "print.inc"
 putnumber: push eax
   movzx eax,byte [number_]
   call puthex
