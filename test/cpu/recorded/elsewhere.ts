@@ -8,14 +8,15 @@ export interface Elsewhere {
   readonly test: string;
 }
 
-const CONTROL = "system/control.test.ts";
+const MSR = "system/msr.test.ts";
+const DEBUG = "system/debug-registers.test.ts";
 
 /** Forms that tell of the processor itself, of its clocks, or what QEMU does not do: by helper. */
 const BY_HELPER: Readonly<Record<string, Elsewhere>> = {
-  cpuid: { file: CONTROL, test: "CPUID names the vendor, the highest leaf and the features" },
-  int1: { file: CONTROL, test: "INT1 is a #DB whatever its gate's DPL" },
-  rdpmc: { file: CONTROL, test: "RDPMC has no counter" },
-  rdtsc: { file: CONTROL, test: "the time-stamp counter is read by RDTSC and RDMSR and written by WRMSR" },
+  cpuid: { file: MSR, test: "CPUID names the vendor, the highest leaf and the features" },
+  int1: { file: DEBUG, test: "INT1 is a #DB whatever its gate's DPL" },
+  rdpmc: { file: MSR, test: "RDPMC has no counter" },
+  rdtsc: { file: MSR, test: "the time-stamp counter is read by RDTSC and RDMSR and written by WRMSR" },
 };
 
 /**

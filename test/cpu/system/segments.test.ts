@@ -197,6 +197,14 @@ describe("PUSH, POP and MOV of selectors", () => {
 });
 
 describe("system segments", () => {
+  it("SGDT stores limit and base", () => {
+    const core = new ProtectedCore();
+    core.state.set(L.GDTR_LIMIT, 0x123);
+    const base = core.state.get(L.GDTR_BASE);
+    core.run("sgdt", { memory: true, segment: 3, offset: 0x700 });
+    expect([core.memory.read16(0x700, true), core.memory.read32(0x702, true)]).toEqual([0x123, base]);
+  });
+
   it("LTR marks the TSS busy in the table and in TR", () => {
     const core = new ProtectedCore();
     core.describe(Sel.tss, segmentWords(TSS, 0x67, 0x89, 0));
