@@ -4,6 +4,7 @@ export type GuestImageProblem =
   | "truncated"
   | "not-bzimage"
   | "protocol-too-old"
+  | "no-32-bit-entry"
   | "not-i386-elf"
   | "bad-elf"
   | "unsupported-compression"

@@ -112,6 +112,11 @@ function loadUnpacked(memory: GuestMemoryPort, image: LinuxImage, header: SetupH
 }
 
 function loadPacked(memory: GuestMemoryPort, kernel: Uint8Array, header: SetupHeader): LoadedKernel {
+  if (header.code32Start === 0)
+    throw new GuestImageError(
+      "no-32-bit-entry",
+      "The kernel says that it has no 32-bit entry (code32_start is 0, as in iPXE's .lkrn): boot it from a disk, by a boot loader that enters it in real mode (GRUB's linux16).",
+    );
   if (header.payload) payloadOf(kernel, header);
   const bytes = kernel.subarray(header.protectedModeOffset);
   // The decompressor moves itself out of the way and unpacks to its preferred address, or further up to its alignment.

@@ -42,6 +42,7 @@ export interface SetupHeader {
   readonly bytes: Uint8Array;
   /** Where the protected-mode part begins in the file, bytes. */
   readonly protectedModeOffset: number;
+  /** Where its 32-bit entry would like to be loaded; 0: it has none. */
   readonly code32Start: number;
   /** Highest address that any byte of the initial ram disk may have. */
   readonly initrdAddrMax: number;

@@ -79,6 +79,14 @@ describe("a kernel that unpacks itself", () => {
     expect(entry.eip).toBe(0x100000);
     expect(memory.read(0x100000, KERNEL.length - 1536)).toEqual(KERNEL.subarray(1536));
   });
+
+  it("is refused when it can be entered in real mode only", () => {
+    const kernel = Uint8Array.from(KERNEL);
+    kernel.fill(0, 0x214, 0x218);
+    expect(problemOf(() => loadLinux(new TestMemory(32), image({ kernel, unpack: "guest" })))).toBe(
+      "no-32-bit-entry",
+    );
+  });
 });
 
 describe("boot_params", () => {
