@@ -88,7 +88,7 @@ type Flags = FlagValues<typeof FLAGS>;
 const COMMAND = {
   name: "scenarios/run-guest.ts",
   summary:
-    "Runs a guest image and shows what it sends to COM1, to port 0xe9 and to those of --out-port. --disk boots from a disk with a BIOS; one of --kernel, --multiboot, --rom and --flat says what to run instead.\n" +
+    "Runs a guest image and shows what it sends to COM1, to port 0xe9 and to those of --out-port. --disk boots from a disk with a BIOS, --cdrom from a CD; one of --kernel, --multiboot, --rom and --flat says what to run instead.\n" +
     "The exit code is 0 exactly when the console has shown what --until says, or the guest has ended as --exit-on says.",
   flags: FLAGS,
 };
@@ -107,7 +107,8 @@ async function main(common: CommonSettings, flags: Flags, given: readonly GivenF
   const sends = sendsOf(given);
   const typedTo = typedInputOf(flags);
   const auditExits = countOf("audit-exits", flags["audit-exits"] ?? String(DEFAULT_AUDIT_EXITS));
-  const bootsFromDisk = isBiosGuest(flags) && (flags.disk !== undefined || flags.bios !== undefined);
+  const bootsFromDisk =
+    isBiosGuest(flags) && (flags.disk !== undefined || flags.cdrom !== undefined || flags.bios !== undefined);
   const bios = bootsFromDisk
     ? await biosImages(flags, common.memoryMiB, hasResetRom(flags))
     : { roms: [], files: {} };

@@ -1,7 +1,9 @@
 /** The --disk and --virtio-console flags of the scenarios. */
 import type { VirtioDisk } from "../../src/actors/virtio.ts";
-import { type Disk, FileDisk, OverlayDisk, OverlayFile } from "../../src/disk/index.ts";
+import { CD_SECTOR_BYTES } from "../../src/devices/ide/cd-drive.ts";
+import { type Disk, FileDisk, OverlayDisk, OverlayFile, SECTOR_BYTES } from "../../src/disk/index.ts";
 import {
+  CD_MODULES,
   EXT4_MODULES,
   IDE_MODULES,
   VIRTIO_CONSOLE_MODULES,
@@ -12,6 +14,8 @@ import type { VmOptions } from "../../src/vm/options.ts";
 import { type FlagSpecs, type FlagValues, oneOf, UsageError } from "./flags.ts";
 
 const MOST_IDE_DISKS = 4;
+/** Among the four. */
+const CD_PLACE = 2;
 /** More than anybody uses; a PCI bus has room for 32 devices. */
 const MOST_VIRTIO_DISKS = 16;
 const CONTROLLERS = ["ide", "virtio"] as const;
@@ -23,6 +27,11 @@ export const DISK_FLAGS = {
     value: SYNTAX,
     multiple: true,
     help: `a raw disk image, on the IDE controller (the default; up to ${MOST_IDE_DISKS}) or on virtio (up to ${MOST_VIRTIO_DISKS}); what the guest writes is forgotten, or with ,write it is in the image, or with ,overlay=FILE2 in a file of its own beside it, which is made if need be`,
+  },
+  cdrom: {
+    type: "string",
+    value: "FILE",
+    help: "an ISO image, in a CD-ROM drive on the IDE controller (secondary master); three IDE disks at most beside it",
   },
   "virtio-console": {
     type: "boolean",
@@ -44,6 +53,7 @@ export type DiskFlags = Partial<FlagValues<typeof DISK_FLAGS>>;
 
 /** Disks and console as a vm takes them. */
 export type Drives = Required<Pick<VmOptions, "virtioConsole">> & {
+  readonly cdrom?: Disk;
   readonly disks: NonNullable<VmOptions["disks"]>;
   readonly virtioDisks: readonly VirtioDisk[];
 };
@@ -58,15 +68,26 @@ export function drivesOf(flags: DiskFlags): Drives {
     throw new UsageError(`--disk: an IDE controller has ${MOST_IDE_DISKS} disks at most; add ,if=virtio`);
   if (virtio.length > MOST_VIRTIO_DISKS)
     throw new UsageError(`--disk: there may be ${MOST_VIRTIO_DISKS} virtio disks at most`);
+  if (flags.cdrom !== undefined && ide.length === MOST_IDE_DISKS)
+    throw new UsageError(
+      "--cdrom takes the place of an IDE disk: three at most beside it, or add ,if=virtio",
+    );
   const opened: Disk[] = [];
+  let cdrom: Disk | undefined;
   try {
+    if (flags.cdrom !== undefined) cdrom = openDisc(flags.cdrom);
     for (const drive of [...ide, ...virtio]) opened.push(openDisk(drive));
   } catch (error) {
     for (const disk of opened) disk.close();
+    cdrom?.close();
     throw error;
   }
+  const disks: (Disk | undefined)[] = opened.slice(0, ide.length);
+  // The drive is the secondary master, so that a third disk is the slave there.
+  if (cdrom !== undefined && disks.length > CD_PLACE) disks.splice(CD_PLACE, 0, undefined);
   return {
-    disks: opened.slice(0, ide.length),
+    ...(cdrom && { cdrom }),
+    disks,
     virtioDisks: opened.slice(ide.length).map((disk) => ({ disk })),
     virtioConsole: flags["virtio-console"] === true,
   };
@@ -82,12 +103,16 @@ export function separateDrives(flags: DiskFlags): Drives & { readonly overlays: 
       `each side has an overlay of its own, in memory: leave ,write and ,overlay out of --disk ${writing}`,
     );
   const drives = drivesOf(flags);
-  const all = [...drives.disks, ...drives.virtioDisks.map(({ disk }) => disk)];
+  const all = [
+    ...drives.disks.filter((disk) => disk !== undefined),
+    ...drives.virtioDisks.map(({ disk }) => disk),
+  ];
   return { ...drives, overlays: all.filter((disk) => disk instanceof OverlayDisk) };
 }
 
 /** Their files can be opened by others. */
-export function closeDrives({ disks, virtioDisks }: Drives): void {
+export function closeDrives({ cdrom, disks, virtioDisks }: Drives): void {
+  cdrom?.close();
   for (const disk of disks) disk?.close();
   for (const { disk } of virtioDisks) disk.close();
 }
@@ -117,9 +142,10 @@ export function rootDevice(flags: {
 }
 
 /** What Debian's kernel has to load for them. */
-export function modulesFor({ disks, virtioDisks, virtioConsole }: Drives): string[] {
+export function modulesFor({ cdrom, disks, virtioDisks, virtioConsole }: Drives): string[] {
   return [
-    ...(disks.length > 0 ? IDE_MODULES : []),
+    ...(disks.length > 0 || cdrom !== undefined ? IDE_MODULES : []),
+    ...(cdrom === undefined ? [] : CD_MODULES),
     ...(virtioDisks.length > 0 || virtioConsole ? VIRTIO_MODULES : []),
     ...(virtioDisks.length > 0 ? VIRTIO_DISK_MODULES : []),
     ...(virtioConsole ? VIRTIO_CONSOLE_MODULES : []),
@@ -156,6 +182,16 @@ function driveOf(text: string): Drive {
 function splitOnce(setting: string): [name: string, value: string | undefined] {
   const at = setting.indexOf("=");
   return at < 0 ? [setting, undefined] : [setting.slice(0, at), setting.slice(at + 1)];
+}
+
+/** @throws DiskError */
+function openDisc(path: string): Disk {
+  const disc = new FileDisk(path, false);
+  if (disc.sectors % (CD_SECTOR_BYTES / SECTOR_BYTES) === 0) return disc;
+  disc.close();
+  throw new UsageError(
+    `--cdrom: ${path} is no ISO image: its size is no multiple of ${CD_SECTOR_BYTES} bytes`,
+  );
 }
 
 /** @throws DiskError */

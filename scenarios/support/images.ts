@@ -85,7 +85,7 @@ export function imageGuest(flags: ImageFlags, memoryMiB: number, bios: readonly 
   if (!roms.some(({ gpa, bytes }) => gpa <= RESET_VECTOR && gpa + bytes.length > RESET_VECTOR))
     throw new UsageError(
       roms.length === 0
-        ? "nothing to run: give --disk FILE, --kernel FILE, --multiboot FILE, --rom FILE or --flat FILE@ADDR (--help tells more)"
+        ? "nothing to run: give --disk FILE, --cdrom FILE, --kernel FILE, --multiboot FILE, --rom FILE or --flat FILE@ADDR (--help tells more)"
         : "no --rom lies at the reset vector 0xfffffff0: give one without an address, or --kernel, --multiboot or --flat",
     );
   return { boot: () => {}, roms };

@@ -23,6 +23,8 @@ export interface IdeParts extends DeviceParts {
   /** 0 or 1: the primary or the secondary channel. */
   readonly index: number;
   readonly disks: readonly (Disk | undefined)[];
+  /** In CD drives. */
+  readonly discs: readonly (Disk | undefined)[];
   /** The controller on the PCI bus, and memory for its bus master. */
   readonly pci: PciFunction;
   readonly dma: DmaMemory;
@@ -38,7 +40,7 @@ export interface IdeModel {
 
 /** One channel of the disk controller of one vm as an actor. */
 export function addIde(stage: Stage, parts: IdeParts): IdeModel {
-  const { addresses, time, index, disks, pci, dma } = parts;
+  const { addresses, time, index, disks, discs, pci, dma } = parts;
   const actor = index === 0 ? addresses.ide0 : addresses.ide1;
   const window: Bar = {
     ...BUS_MASTER_BAR,
@@ -50,7 +52,15 @@ export function addIde(stage: Stage, parts: IdeParts): IdeModel {
   stage.add(actor, ideChart, (self) => {
     const clock = new ClockMessages(self, addresses.clock, time);
     const irq = new IrqMessages(self, linesOf(parts), IDE_CHANNELS[index]?.line as number);
-    const channel = new IdeChannel({ index, disks, irq, clock, dma, mastersBus: () => mastersBus(pci) });
+    const channel = new IdeChannel({
+      index,
+      disks,
+      discs,
+      irq,
+      clock,
+      dma,
+      mastersBus: () => mastersBus(pci),
+    });
     const busMaster: PortDevice = {
       name: `${channel.name}-bus-master`,
       ports: [],

@@ -37,6 +37,8 @@ import { type RunGoal, RunLoop } from "./run-loop.ts";
 import { Vm, type VmParts } from "./vm.ts";
 import { hasVirtio, makeVmPager } from "./vm-pager.ts";
 
+/** Of the IDE drives. */
+const CD_PLACE = 2;
 const DEFAULT_MACHINE_MIB = 256;
 const DEFAULT_GUEST_MIB = 128;
 const DEFAULT_TIME_SLICE = 1_000_000;
@@ -123,6 +125,7 @@ export class Machine {
       quantum: wholeQuantum(options.quantum ?? DEFAULT_QUANTUM),
     };
     wholeReboots(options.reboots ?? 0);
+    onePlaceEach(options);
     const set = new VcpuSet(settings);
     for (let k = 0; k < cpus; k++)
       new Vcpu({
@@ -252,6 +255,7 @@ export class Machine {
         rtcEpochSeconds: options.rtcEpochSeconds,
         keyboard: options.keyboard ?? false,
         disks: options.disks ?? [],
+        cdrom: options.cdrom,
         virtio: { disks: options.virtioDisks ?? [], console: options.virtioConsole ?? false },
         consolePorts: options.consolePorts ?? [],
         vga: options.vga ?? false,
@@ -406,7 +410,10 @@ function placeRoms(memory: GuestMemory, roms: readonly RomImage[]): void {
 }
 
 const hasPci = (options: VmOptions): boolean =>
-  options.pci ?? (options.disks?.some((disk) => disk !== undefined) === true || hasVirtio(options));
+  options.pci ??
+  (options.disks?.some((disk) => disk !== undefined) === true ||
+    options.cdrom !== undefined ||
+    hasVirtio(options));
 
 /** What a vm is made of, at power-on and after each reset. */
 interface Made {
@@ -432,6 +439,13 @@ function wholeQuantum(quantum: number): number {
   if (!Number.isSafeInteger(quantum) || quantum < 1)
     throw new SettingError(`a quantum is a whole number of instructions of at least 1, not ${quantum}`);
   return quantum;
+}
+
+function onePlaceEach({ disks = [], cdrom }: VmOptions): void {
+  if (cdrom !== undefined && disks[CD_PLACE] !== undefined)
+    throw new SettingError(
+      "the CD-ROM drive is the secondary master: leave the third of the disks undefined",
+    );
 }
 
 function wholeReboots(reboots: number): void {

@@ -60,6 +60,8 @@ export interface VmOptions {
   readonly pci?: boolean;
   /** IDE disks: primary master and slave, secondary master and slave. With any of them the controller is on the PCI bus. */
   readonly disks?: readonly (Disk | undefined)[];
+  /** A disc in a CD-ROM drive, which is the secondary master. It is never written. */
+  readonly cdrom?: Disk;
   /** Disks on virtio, on the PCI bus: /dev/vda and so on. */
   readonly virtioDisks?: readonly VirtioDisk[];
   /** A virtio console (hvc0) beside the serial port. What is typed goes to it while a driver drives it. Default: none. */

@@ -75,7 +75,7 @@ export interface DeviceModels extends PortsModels {
   readonly uart: Uart16550;
   readonly kbd: I8042;
   readonly port92: Port92;
-  /** The channels of the disk controller that have disks. */
+  /** The channels of the disk controller, if there are drives. */
   readonly ide: readonly IdeChannel[];
   readonly virtio?: VirtioModels;
 }
@@ -100,6 +100,8 @@ export interface PlantParts {
   readonly keyboard: boolean;
   /** Primary master and slave, secondary master and slave. */
   readonly disks: readonly (Disk | undefined)[];
+  /** In the CD-ROM drive. */
+  readonly cdrom: Disk | undefined;
   readonly virtio: { readonly disks: readonly VirtioDisk[]; readonly console: boolean };
   /** Ports besides 0xe9 whose bytes go to the console. */
   readonly consolePorts: readonly number[];
@@ -180,13 +182,14 @@ export function buildPlant(parts: PlantParts): Plant {
   const { kbd, port92 } = addKeyboardController(stage, { ...wiring, hasKeyboard: parts.keyboard });
   const coprocessor = addCoprocessor(stage, wiring);
   // The controller has both its channels, whichever the disks are on: an empty one reads as zeros, and nobody waits for it.
-  const hasDisks = parts.disks.some((disk) => disk !== undefined);
-  const ide = hasDisks ? ideFunction() : undefined;
+  const hasDrives = parts.cdrom !== undefined || parts.disks.some((disk) => disk !== undefined);
+  const ide = hasDrives ? ideFunction() : undefined;
   const channels = (ide === undefined ? [] : IDE_CHANNELS).map((_, index) =>
     addIde(stage, {
       ...wiring,
       index,
       disks: parts.disks.slice(2 * index, 2 * index + 2),
+      discs: index === 1 ? [parts.cdrom] : [],
       pci: ide as PciFunction,
       dma: dmaOf(parts),
     }),

@@ -7,6 +7,7 @@ import type { Gpa } from "../../src/mmu/address.ts";
 import { createMachine } from "../../src/vm/machine.ts";
 import type { VmOptions } from "../../src/vm/options.ts";
 import type { Vm } from "../../src/vm/vm.ts";
+import { FIRST_EXTENT, isoImage } from "../support/iso-image.ts";
 
 /** SeaBIOS, as Debian builds it, boots a disk: a sector that prints by INT 10h, reads by INT 13h, and echoes keys by INT 16h until Enter. */
 
@@ -33,6 +34,31 @@ function disk(): MemoryDisk {
   bytes.writeUInt16BE(0x55aa, 510);
   bytes.write("Sector two\r\ntype> ", 512, "latin1");
   return new MemoryDisk(bytes);
+}
+
+/** Of a CD: prints by INT 10h, and what it reads by INT 13h from the sector behind its own. */
+const CD_CODE = [
+  "ea 0500 c007", // JMP 07C0:0005
+  "8cc8 8ed8 8ec0", // MOV AX, CS; MOV DS, AX; MOV ES, AX
+  "be4600 e81600", // MOV SI, hello; CALL print
+  "b442 be3600 cd13 720a", // MOV AH, 42; MOV SI, request; INT 13; JC fail
+  "be0008 e80700", // MOV SI, 800; CALL print
+  "b021 e6f4", // MOV AL, 21; OUT F4, AL
+  "f4 ebfd", // fail: HLT; JMP fail
+  "ac 08c0 7409 b40e bb0700 cd10 ebf2 c3", // print: LODSB; OR AL, AL; JZ done; MOV AH, 0E; MOV BX, 7; INT 10; JMP print; done: RET
+  "1000 0100 0008 c007", // request: one sector to 07C0:0800
+].join("");
+
+function disc(): MemoryDisk {
+  const boot = Buffer.alloc(2 * 2048);
+  const code = Buffer.from(CD_CODE.replaceAll(" ", ""), "hex");
+  code.copy(boot);
+  boot.writeUInt32LE(FIRST_EXTENT + 1, code.length);
+  boot.write("Hello from the CD\r\n", code.length + 8, "latin1");
+  boot.write("Its second sector\r\n", 2048, "latin1");
+  return new MemoryDisk(
+    isoImage({ boot: boot.subarray(0, 2048), files: { "SECOND.BIN": boot.subarray(2048) } }),
+  );
 }
 
 let bios: Awaited<ReturnType<typeof biosImages>>;
@@ -105,6 +131,24 @@ describe.each(["bare", "vtlb", "kvm"] as const)("SeaBIOS under %s", (pager) => {
     ]);
   }, 120_000);
 });
+
+describe.each(["bare", "vtlb", "kvm"] as const)("SeaBIOS and a CD under %s", (pager) => {
+  const rows = (vm: Vm) => vm.screen?.filter((row) => row !== "").slice(1);
+
+  test("is booted where there is no disk", async () => {
+    const vm = create({ pager, cdrom: disc() });
+    const outcome = await run(vm, undefined);
+    expect(outcome.result).toMatchObject({ status: "exited", exitCode: 0x43 });
+    expect(outcome.audits.violations).toBe(0);
+    expect(rows(vm)).toEqual(["Booting from DVD/CD...", "Hello from the CD", "Its second sector"]);
+  }, 120_000);
+});
+
+test("a disk is booted rather than a CD", async () => {
+  const vm = create({ pager: "vtlb", disks: [disk()], cdrom: disc() });
+  expect((await run(vm, /Sector two/)).reached).toBe(true);
+  expect(vm.firmwareLog.text).toMatch(/ata1-0: UMBRA CD-ROM ATAPI-6 CD-Rom\/DVD-Rom/);
+}, 120_000);
 
 test("finds a virtio disk, starts other processors, and leaves ACPI and MultiProcessor tables in memory", async () => {
   const vm = create({ pager: "kvm", virtioDisks: [{ disk: disk() }], cpus: 3 });

@@ -8,10 +8,16 @@ import { DiskError, FileDisk, OverlayDisk, OverlayFile } from "../../src/disk/in
 
 let directory = "";
 let path = "";
+let disc = "";
+let odd = "";
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "umbra-drives-"));
   path = join(directory, "image");
   writeFileSync(path, new Uint8Array(1024));
+  disc = join(directory, "disc");
+  writeFileSync(disc, new Uint8Array(2 * 2048));
+  odd = join(directory, "odd");
+  writeFileSync(odd, new Uint8Array(2048 + 512));
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
@@ -99,6 +105,30 @@ describe("the modules of a guest", () => {
     const both = first({ disk: [path, `${path},if=virtio`] });
     expect(both).toEqual(expect.arrayContaining(["ata_piix", "virtio_blk", "ext4"]));
     expect(new Set(both).size).toBe(both.length);
+    const cd = first({ cdrom: disc });
+    expect(cd).toEqual(expect.arrayContaining(["ata_piix", "sr_mod", "isofs"]));
+    expect(cd).not.toContain("ext4");
+  });
+});
+
+describe("--cdrom", () => {
+  it("is the secondary master, and the third disk the slave there", () => {
+    const { cdrom, disks } = drivesOf({ cdrom: disc, disk: [path, path, path] });
+    expect(cdrom?.sectors).toBe(8);
+    expect(disks.map((disk) => disk?.sectors)).toEqual([2, 2, undefined, 2]);
+    expect(() => drivesOf({ cdrom: disc, disk: [path, path, path, path] })).toThrow(
+      /three at most beside it/,
+    );
+    const four = drivesOf({
+      cdrom: disc,
+      disk: [path, path, path, path].map((one, n) => (n < 1 ? `${one},if=virtio` : one)),
+    });
+    expect([four.disks.length, four.virtioDisks.length]).toEqual([4, 1]);
+  });
+
+  it("is an image of whole sectors of 2048 bytes", () => {
+    expect(() => drivesOf({ cdrom: odd })).toThrow(/no ISO image: its size is no multiple of 2048 bytes/);
+    expect(() => drivesOf({ cdrom: `${path}-missing` })).toThrow(DiskError);
   });
 });
 

@@ -46,6 +46,18 @@ describe("the PCI bus", () => {
     ]);
   });
 
+  test("is there for a CD-ROM drive, which is the secondary master", () => {
+    expect(functionsOf({ cdrom: disk() })).toEqual([...bridges, "1.1 IDE", pm]);
+    expect(() => create({ cdrom: disk(), disks: [disk(), disk(), disk()] })).toThrow(
+      "the CD-ROM drive is the secondary master: leave the third of the disks undefined",
+    );
+    const [, secondary] = create({ cdrom: disk(), disks: [disk()] }).devices.ide;
+    secondary?.writePort(0x176, 1, 0xa0);
+    expect([2, 3, 4, 5].map((register) => secondary?.readPort(0x170 + register, 1))).toEqual([
+      1, 1, 0x14, 0xeb,
+    ]);
+  });
+
   test("has level-triggered lines for virtio", () => {
     const elcr = (options: Partial<VmOptions>) => create(options).devices.pic.readPort(0x4d1, 1);
     expect(elcr({ virtioConsole: true })).toBe(0x0c);

@@ -1,11 +1,24 @@
-import { type Disk, SECTOR_BYTES } from "../../disk/disk.ts";
+import type { Disk } from "../../disk/disk.ts";
 import { type AlarmedDevice, allOnes, type DeviceClock, type IrqLine, type PortDevice } from "../device.ts";
 import type { DmaMemory } from "../dma.ts";
 import { rangeOf, setAddress } from "./address.ts";
 import { BusMaster } from "./bus-master.ts";
-import { COMMANDS, DIAGNOSE, type IdeCommand, type TransferCommand } from "./commands.ts";
-import { identify, MOST_MULTIPLE, MULTIWORD_DMA, ULTRA_DMA } from "./identify.ts";
+import { CdDrive } from "./cd-drive.ts";
 import {
+  CD_COMMANDS,
+  type CdCommand,
+  COMMANDS,
+  DEVICE_RESET,
+  DIAGNOSE,
+  type IdeCommand,
+  PACKET,
+} from "./commands.ts";
+import { DiskTransfers, tries } from "./disk-transfers.ts";
+import { identify, identifyCd, MOST_MULTIPLE, MULTIWORD_DMA, ULTRA_DMA } from "./identify.ts";
+import { PacketPhases } from "./packet-phases.ts";
+import {
+  CD_SIGNATURE,
+  COMMAND_NS,
   Control,
   Device,
   Failure,
@@ -19,18 +32,15 @@ import {
   type Transfer,
 } from "./registers.ts";
 
-/** A drive takes so long for a command, and for each further block of sectors. Virtual time; a real one takes longer. */
-const COMMAND_NS = 20_000;
-const BLOCK_NS = 5_000;
 const READY_ALARM = "ready";
-/** Sectors of a block that the bus master moves: 64 KiB. */
-const DMA_SECTORS = 128;
 
 export interface IdeChannelParts {
   /** 0 or 1. */
   readonly index: number;
   /** Master and slave. */
   readonly disks: readonly (Disk | undefined)[];
+  /** Discs in CD drives, which are there in place of a disk. */
+  readonly discs?: readonly (Disk | undefined)[];
   readonly irq: IrqLine;
   readonly clock: DeviceClock;
   /** Memory for the bus master. */
@@ -51,6 +61,9 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
   readonly #base: number;
   readonly #control: number;
   readonly #disks: readonly (Disk | undefined)[];
+  readonly #cds: readonly (CdDrive | undefined)[];
+  readonly #transfers: DiskTransfers;
+  readonly #packets: PacketPhases;
   readonly #irq: IrqLine;
   readonly #clock: DeviceClock;
 
@@ -64,6 +77,10 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
       { first: place.control, count: 1 },
     ];
     this.#disks = parts.disks;
+    this.#cds = ([0, 1] as const).map((n) => {
+      const disc = parts.discs?.[n];
+      return disc && new CdDrive(disc, this.state.cds[n]);
+    });
     this.#irq = parts.irq;
     this.#clock = parts.clock;
     this.busMaster = new BusMaster({
@@ -72,9 +89,22 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
       enabled: parts.mastersBus ?? (() => true),
       started: () => {
         // A drive that is busy comes to it by itself.
-        if (this.state.transfer?.dma === true && !this.isBusy) this.#workFor(BLOCK_NS);
+        if (this.isBusy) return;
+        const { transfer, packet } = this.state;
+        if (packet !== null) this.#packets.started(packet);
+        else if (transfer !== null) this.#transfers.started(transfer);
       },
     });
+    const side = {
+      state: this.state,
+      busMaster: this.busMaster,
+      workFor: (ns: number) => this.#workFor(ns),
+      interrupt: () => this.#setInterrupt(true),
+      end: (status: number) => this.#end(status),
+      fail: (error: number) => this.#fail(error),
+    };
+    this.#transfers = new DiskTransfers(side, (number) => this.#disks[number] as Disk);
+    this.#packets = new PacketPhases(side, (number) => this.#cds[number] as CdDrive);
   }
 
   get isBusy(): boolean {
@@ -114,8 +144,8 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
 
   /** Up to the end of the block. */
   #movesTogether(direction: Transfer["direction"], port: number, sizeBytes: number, count: number): number {
-    const { transfer, buffer, at } = this.state;
-    if (port !== this.#base + Reg.data || transfer === null || !this.#movesByPort(direction)) return 1;
+    const { buffer, at } = this.state;
+    if (port !== this.#base + Reg.data || !this.#movesByPort(direction)) return 1;
     return Math.max(1, Math.min(count, Math.ceil((buffer.length - at) / sizeBytes)));
   }
 
@@ -125,13 +155,19 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     const command = state.pendingCommand;
     state.pendingCommand = null;
     if (command !== null) this.#execute(command);
-    else if (state.transfer?.dma === true) this.#moveByDma(state.transfer);
-    else if (state.transfer !== null) this.#nextBlock(state.transfer);
+    else if (state.packet !== null) this.#packets.alarm(state.packet);
+    else if (state.transfer !== null) this.#transfers.next(state.transfer);
     else this.#done();
   }
 
   get #disk(): Disk | undefined {
     return this.#disks[this.#selected];
+  }
+  get #cd(): CdDrive | undefined {
+    return this.#cds[this.#selected];
+  }
+  get #isThere(): boolean {
+    return this.#disk !== undefined || this.#cd !== undefined;
   }
   get #selected(): 0 | 1 {
     return this.state.device & Device.second ? 1 : 0;
@@ -139,8 +175,12 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
 
   #readByte(port: number): number {
     const { state } = this;
-    if (this.#disk === undefined) return 0;
-    if (port === this.#control) return state.status;
+    if (!this.#isThere) return 0;
+    if (port === this.#control) return this.#status;
+    if (state.signed && this.#cd !== undefined) {
+      const name = SIGNED_REGISTERS[port - this.#base];
+      if (name !== undefined) return CD_SIGNATURE[name];
+    }
     const previous = state.control & Control.previous ? 1 : 0;
     switch (port - this.#base) {
       case Reg.data:
@@ -159,7 +199,7 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
         return state.device | Device.ones;
       case Reg.status:
         this.#setInterrupt(false);
-        return state.status;
+        return this.#status;
       default:
         return allOnes(1);
     }
@@ -171,9 +211,12 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
       this.#writeControl(byte);
       return;
     }
-    // Busy drives take nothing, but for the device register's choice of another one.
-    if (this.isBusy) return;
+    // Busy drives take nothing, but for a reset of a CD drive.
+    if (this.isBusy && !(port === this.#base + Reg.status && byte === DEVICE_RESET && this.#cd !== undefined))
+      return;
     state.control &= ~Control.previous;
+    if (SIGNED_REGISTERS[port - this.#base] !== undefined || port - this.#base === Reg.status)
+      state.signed = false;
     switch (port - this.#base) {
       case Reg.error:
         state.features = byte;
@@ -208,6 +251,8 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
       state.status = Status.busy;
       state.pendingCommand = null;
       state.transfer = null;
+      state.packet = null;
+      for (const cd of this.#cds) cd?.reset();
       this.#clock.cancel(READY_ALARM);
       this.#setInterrupt(false);
     } else if ((was & Control.reset) !== 0) Object.assign(state, signature());
@@ -216,12 +261,17 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
 
   #command(command: number): void {
     const { state } = this;
-    if (this.#disk === undefined && command !== DIAGNOSE) return;
+    if (!this.#isThere && command !== DIAGNOSE) return;
     this.#setInterrupt(false);
     state.transfer = null;
+    state.packet = null;
     state.error = 0;
+    if (this.#cd !== undefined && command === PACKET) {
+      this.#packets.begin(this.#selected);
+      return;
+    }
     // A drive has a buffer for what is written, and asks for it at once: there are drivers that do not wait until it does (xv6).
-    if (isWrite(command)) this.#execute(command);
+    if (this.#cd === undefined && isWrite(command)) this.#execute(command);
     else {
       state.pendingCommand = command;
       this.#workFor(COMMAND_NS);
@@ -240,7 +290,8 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     if (command?.does === "diagnose") {
       Object.assign(state, signature());
       this.#setInterrupt(true);
-    } else if (disk !== undefined) {
+    } else if (this.#cd !== undefined) this.#doOnCd(CD_COMMANDS.get(code));
+    else if (disk !== undefined) {
       if (command === undefined) this.#fail(Failure.aborted);
       else this.#do(command, disk);
     }
@@ -251,7 +302,7 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     const multiple = state.multiple[this.#selected];
     switch (command.does) {
       case "transfer":
-        this.#begin(disk, command, BLOCK_SECTORS[command.by] ?? multiple);
+        this.#transfers.begin(this.#selected, command, multiple);
         return;
       case "verify":
         if (rangeOf(state, command.width, disk.sectors) === undefined) this.#fail(Failure.notFound);
@@ -262,22 +313,14 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
         this.#done();
         return;
       case "identify":
-        state.buffer = [
-          ...identify(disk, {
+        this.#transfers.tell(
+          this.#selected,
+          identify(disk, {
             serial: `UMBRA-${this.name}-${this.#selected}`,
             multiple,
             dmaMode: state.dmaMode[this.#selected],
           }),
-        ];
-        state.transfer = {
-          drive: this.#selected,
-          direction: "in",
-          sector: -1,
-          left: 0,
-          perBlock: 1,
-          dma: false,
-        };
-        this.#offer();
+        );
         return;
       case "flush":
         if (tries(() => disk.flush())) this.#done();
@@ -295,6 +338,39 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
         return;
       case "nothing":
         this.#done();
+    }
+  }
+
+  /** Other than PACKET. */
+  #doOnCd(command: CdCommand | undefined): void {
+    const { state } = this;
+    switch (command) {
+      case "reset":
+        this.#cd?.reset();
+        Object.assign(state, signature(), { device: state.device });
+        return;
+      case "identify":
+        this.#transfers.tell(
+          this.#selected,
+          identifyCd({
+            serial: `UMBRA-${this.name}-${this.#selected}`,
+            dmaMode: state.dmaMode[this.#selected],
+          }),
+        );
+        return;
+      case "setFeatures":
+        this.#setFeatures();
+        return;
+      case "nothing":
+        this.#done();
+        return;
+      case "tellSignature":
+        this.#fail(Failure.aborted);
+        state.signed = true;
+        state.status = IDLE | Status.error;
+        return;
+      default:
+        this.#fail(Failure.aborted);
     }
   }
 
@@ -322,107 +398,6 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     else this.#fail(Failure.aborted);
   }
 
-  #begin(disk: Disk, { direction, width, by }: TransferCommand, perBlock: number): void {
-    if (perBlock === 0) {
-      this.#fail(Failure.aborted);
-      return;
-    }
-    const range = rangeOf(this.state, width, disk.sectors);
-    if (range === undefined) {
-      this.#fail(Failure.notFound);
-      return;
-    }
-    const dma = by === "dma";
-    const { first: sector, count: left } = range;
-    const transfer: Transfer = { drive: this.#selected, direction, sector, left, perBlock, dma };
-    this.state.transfer = transfer;
-    if (dma) this.#beginDma(transfer);
-    else if (direction === "in") this.#nextBlock(transfer);
-    // The first block is asked for without an interrupt.
-    else if (this.#prepareBlock(transfer)) this.state.status = IDLE | Status.request;
-  }
-
-  #beginDma(transfer: Transfer): void {
-    const { state, busMaster } = this;
-    state.at = 0;
-    state.buffer = [];
-    if (transfer.direction === "in") this.#moveByDma(transfer);
-    else if (busMaster.isActive) this.#workFor(BLOCK_NS);
-    else state.status = IDLE | Status.request;
-  }
-
-  /** Fills or empties the buffer for the next block of the transfer. False when the disk has failed. */
-  #prepareBlock(transfer: Transfer): boolean {
-    const { state } = this;
-    const { direction, sector, left, perBlock } = transfer;
-    const count = Math.min(perBlock, left);
-    if (direction === "in") {
-      const disk = this.#disks[transfer.drive] as Disk;
-      const isRead = tries(() => {
-        state.buffer = [...disk.read(sector, count)];
-      });
-      if (!isRead) {
-        this.#fail(Failure.uncorrectable);
-        return false;
-      }
-      transfer.sector += count;
-    } else state.buffer = new Array<number>(count * SECTOR_BYTES).fill(0);
-    transfer.left -= count;
-    state.at = 0;
-    return true;
-  }
-
-  /** As much of the block as the bus master takes or has; with what is left the drive waits for it. */
-  #moveByDma(transfer: Transfer): void {
-    const { state, busMaster } = this;
-    const { direction, sector, left, perBlock } = transfer;
-    const disk = this.#disks[transfer.drive] as Disk;
-    const count = Math.min(perBlock, left);
-    const isIn = direction === "in";
-    let block = new Uint8Array(count * SECTOR_BYTES);
-    if (!isIn) block.set(state.buffer);
-    else if (
-      !tries(() => {
-        block = Uint8Array.from(disk.read(sector, count));
-      })
-    ) {
-      this.#fail(Failure.uncorrectable);
-      return;
-    }
-    const rest = block.subarray(state.at);
-    state.at += isIn ? busMaster.toMemory(rest) : busMaster.fromMemory(rest);
-    if (state.at < block.length) {
-      if (!isIn) state.buffer = [...block.subarray(0, state.at)];
-      state.status = IDLE | Status.request;
-      return;
-    }
-    if (!isIn && !tries(() => disk.write(sector, block))) {
-      this.#end(IDLE | Status.fault);
-      return;
-    }
-    state.at = 0;
-    state.buffer = [];
-    transfer.sector += count;
-    transfer.left -= count;
-    if (transfer.left > 0) this.#workFor(BLOCK_NS);
-    else if (isIn) this.#done();
-    else {
-      state.transfer = null;
-      this.#workFor(COMMAND_NS);
-    }
-  }
-
-  #nextBlock(transfer: Transfer): void {
-    if (this.#prepareBlock(transfer)) this.#offer();
-  }
-
-  /** The block in the buffer is to be moved. */
-  #offer(): void {
-    this.state.at = 0;
-    this.state.status = IDLE | Status.request;
-    this.#setInterrupt(true);
-  }
-
   #readData(sizeBytes: number): number {
     const { state } = this;
     if (!this.#movesByPort("in")) return 0;
@@ -441,32 +416,23 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
   }
 
   #movesByPort(direction: Transfer["direction"]): boolean {
-    const { transfer } = this.state;
-    return this.isTransferring && transfer?.direction === direction && !transfer.dma;
+    const { transfer, packet } = this.state;
+    if (!this.isTransferring) return false;
+    if (packet !== null)
+      return direction === "out" ? packet.phase === "command" : !packet.dma && packet.phase === "data";
+    return transfer?.direction === direction && !transfer.dma;
   }
 
   #blockMoved(): void {
     const { state } = this;
-    const transfer = state.transfer as Transfer;
-    if (transfer.direction === "out") {
-      const disk = this.#disks[transfer.drive] as Disk;
-      if (!tries(() => disk.write(transfer.sector, Uint8Array.from(state.buffer)))) {
-        this.#end(IDLE | Status.fault);
-        return;
-      }
-      transfer.sector += state.buffer.length / SECTOR_BYTES;
-      if (transfer.left === 0) {
-        state.transfer = null;
-        this.#workFor(COMMAND_NS);
-        return;
-      }
-    } else if (transfer.left === 0) {
-      // The last block of a read has had its interrupt.
-      state.transfer = null;
-      state.status = IDLE;
-      return;
-    }
-    this.#workFor(BLOCK_NS);
+    if (state.packet !== null) this.#packets.moved(state.packet);
+    else if (state.transfer !== null) this.#transfers.moved(state.transfer);
+  }
+
+  /** A CD drive that has been reset is not ready in the sense of a disk. */
+  get #status(): number {
+    const { signed, status } = this.state;
+    return signed && this.#cd !== undefined && (status & Status.error) === 0 ? status & ~IDLE : status;
   }
 
   #done(): void {
@@ -495,10 +461,12 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
   }
 }
 
-const BLOCK_SECTORS: Readonly<Record<TransferCommand["by"], number | undefined>> = {
-  sector: 1,
-  multiple: undefined,
-  dma: DMA_SECTORS,
+/** By offset from the base. */
+const SIGNED_REGISTERS: Readonly<Record<number, keyof typeof CD_SIGNATURE>> = {
+  [Reg.count]: "count",
+  [Reg.low]: "low",
+  [Reg.middle]: "middle",
+  [Reg.high]: "high",
 };
 
 const isDmaMode = (mode: number): boolean =>
@@ -507,14 +475,4 @@ const isDmaMode = (mode: number): boolean =>
 function isWrite(code: number): boolean {
   const command = COMMANDS.get(code);
   return command?.does === "transfer" && command.direction === "out";
-}
-
-/** The host may fail (it has no room left, the file is gone): the guest is told, as of a disk with a defect. */
-function tries(work: () => void): boolean {
-  try {
-    work();
-    return true;
-  } catch {
-    return false;
-  }
 }

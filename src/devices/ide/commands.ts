@@ -70,3 +70,28 @@ export const COMMANDS: ReadonlyMap<number, IdeCommand> = new Map<number, IdeComm
   [0xef, { does: "setFeatures" }],
   [0xf8, { does: "tellLast", width: 28 }],
 ]);
+
+/** PACKET, of drives that are no disks. */
+export const PACKET = 0xa0;
+
+/** Heard by a CD drive that is busy, too. */
+export const DEVICE_RESET = 0x08;
+
+/** The other commands of a CD drive. One that is not here is aborted; those that a disk would answer let it tell what it is. */
+export type CdCommand = "reset" | "identify" | "setFeatures" | "nothing" | "tellSignature";
+
+export const CD_COMMANDS: ReadonlyMap<number, CdCommand> = new Map<number, CdCommand>([
+  [DEVICE_RESET, "reset"],
+  // READ SECTORS, IDENTIFY DEVICE.
+  [0x20, "tellSignature"],
+  [0xec, "tellSignature"],
+  // IDENTIFY PACKET DEVICE.
+  [0xa1, "identify"],
+  [0xe0, "nothing"],
+  [0xe1, "nothing"],
+  [0xe2, "nothing"],
+  [0xe3, "nothing"],
+  [0xe6, "nothing"],
+  [0xe7, "nothing"],
+  [0xef, "setFeatures"],
+]);

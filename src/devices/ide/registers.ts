@@ -1,5 +1,11 @@
 /** The registers of one channel of an ATA host adapter (ATA/ATAPI-6, 7): where they are, what their bits say, and what is in them. */
 import { type BusMasterState, newBusMasterState } from "./bus-master.ts";
+import { type CdDriveState, newCdDriveState } from "./cd-drive.ts";
+import type { PacketState } from "./packet-phases.ts";
+
+/** A drive takes so long for a command, and for each further block of sectors. Virtual time; a real one takes longer. */
+export const COMMAND_NS = 20_000;
+export const BLOCK_NS = 5_000;
 
 /** Where a channel is on the ISA bus: eight command block registers, the control block register, and its line. */
 export const IDE_CHANNELS = [
@@ -67,6 +73,12 @@ export interface IdeChannelState {
   at: number;
   transfer: Transfer | null;
   busMaster: BusMasterState;
+  /** A PACKET command under way. */
+  packet: PacketState | null;
+  /** Of the CD drives, by number. */
+  cds: [CdDriveState, CdDriveState];
+  /** Count and address are as a reset has left them: by them each drive tells what it is. */
+  signed: boolean;
 }
 
 export function newState(): IdeChannelState {
@@ -83,13 +95,15 @@ export function newState(): IdeChannelState {
     at: 0,
     transfer: null,
     busMaster: newBusMasterState(),
+    packet: null,
+    cds: [newCdDriveState(), newCdDriveState()],
   };
 }
 
 /** What a reset leaves: registers that tell a disk, and a diagnosis without findings. */
 export function signature(): Pick<
   IdeChannelState,
-  "count" | "low" | "middle" | "high" | "device" | "error" | "status"
+  "count" | "low" | "middle" | "high" | "device" | "error" | "status" | "signed"
 > {
   return {
     count: [1, 0],
@@ -99,5 +113,9 @@ export function signature(): Pick<
     device: 0,
     error: DIAGNOSTIC_PASSED,
     status: IDLE,
+    signed: true,
   };
 }
+
+/** By which a CD drive tells what it is. */
+export const CD_SIGNATURE = { count: 1, low: 1, middle: 0x14, high: 0xeb } as const;

@@ -21,6 +21,9 @@ export const IDE_MODULES = [
   "drivers/scsi/sd_mod",
 ] as const;
 
+/** Beside IDE_MODULES: a CD, and its file system. */
+export const CD_MODULES = ["drivers/cdrom/cdrom", "drivers/scsi/sr_mod", "fs/isofs/isofs"] as const;
+
 /** What every virtio device needs. */
 export const VIRTIO_MODULES = [
   "drivers/virtio/virtio",
