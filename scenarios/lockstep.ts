@@ -3,8 +3,11 @@
  *
  *     npx tsx scenarios/lockstep.ts bare vtlb
  *     npx tsx scenarios/lockstep.ts --linux bare vtlb
+ *     npx tsx scenarios/lockstep.ts --firmware --disk grub.img --until login: bare kvm
  */
 import { READY_MARK } from "../src/guest/initramfs/init-script.ts";
+import type { VmOptions } from "../src/vm/options.ts";
+import { biosImages } from "./support/bios.ts";
 import { DISK_FLAGS, modulesFor, ROOT_FLAGS, rootDevice, separateDrives } from "./support/disks.ts";
 import {
   type CommonSettings,
@@ -33,11 +36,15 @@ const REAL_FLAGS = { ...LINUX_FLAGS, ...DISK_FLAGS, ...ROOT_FLAGS, ...REBOOT_FLA
 
 const FLAGS = {
   linux: { type: "boolean", help: `Linux, to ${READY_MARK}, instead of the built-in guest` },
+  firmware: {
+    type: "boolean",
+    help: "SeaBIOS, which boots the first --disk or the --cdrom, to --until, instead of the built-in guest",
+  },
   ...REAL_FLAGS,
   until: {
     type: "string",
     value: "REGEX",
-    help: `with --linux: stop when the console shows this (default: ${READY_MARK})`,
+    help: `with --linux or --firmware: stop when the console shows this (default: ${READY_MARK})`,
   },
   rounds: { type: "string", value: "N", help: `rounds of the built-in guest (default: ${DEFAULT_ROUNDS})` },
   every: {
@@ -79,13 +86,21 @@ async function main(
   const memoryEvery = number("memory-every", DEFAULT_MEMORY_EVERY);
   const until = patternOf("until", flags.until ?? READY_MARK);
   const reboots = rebootsOf(flags);
-  if (!flags.linux && (flags.disk !== undefined || flags["virtio-console"]))
-    throw new UsageError("--disk and --virtio-console are for --linux: the built-in guest has no drivers");
+  if (flags.linux && flags.firmware)
+    throw new UsageError("--linux is loaded without firmware: leave it or --firmware out");
+  const firmware = flags.firmware ? await firmwareGuest(flags, common.memoryMiB) : undefined;
+  const isBuiltIn = !flags.linux && firmware === undefined;
+  if (isBuiltIn && (flags.disk !== undefined || flags.cdrom !== undefined || flags["virtio-console"]))
+    throw new UsageError(
+      "--disk, --cdrom and --virtio-console are for --linux or --firmware: the built-in guest has no drivers",
+    );
   const root = rootDevice(flags);
   const modules = modulesFor(separateDrives(flags));
   const { boot, cpu } = flags.linux
     ? await linuxGuest(flags, { keepShell: false, modules, root })
-    : { boot: churn(number("rounds", DEFAULT_ROUNDS)), cpu: "p6" as const };
+    : firmware !== undefined
+      ? { boot: () => {}, cpu: "p6" as const }
+      : { boot: churn(number("rounds", DEFAULT_ROUNDS)), cpu: "p6" as const };
 
   let madeBefore = false;
   const make = (): readonly [Contestant, Contestant] => {
@@ -94,7 +109,7 @@ async function main(
       if (common.trace !== undefined && !madeBefore)
         traceMessages(machine, common.trace, `${side} ${pager} `);
       const { overlays, ...drives } = separateDrives(flags);
-      const settings = { ...vmSettings({ ...common, pager }), ...drives, reboots, boot };
+      const settings = { ...vmSettings({ ...common, pager }), ...drives, ...firmware, reboots, boot };
       return new Contestant(machine.createVm({ name: "guest", ...settings }), overlays);
     };
     const pair = [contestant(first, "a"), contestant(second, "b")] as const;
@@ -115,7 +130,7 @@ async function main(
     every,
     memoryEvery,
     maxInstructions: common.maxInstructions,
-    ...(flags.linux && { until }),
+    ...(!isBuiltIn && { until }),
     onProgress: (instructions) => {
       if (process.stderr.isTTY)
         process.stderr.write(`\r\x1b[K${(instructions / 1e6).toFixed(0)} M instructions`);
@@ -125,7 +140,7 @@ async function main(
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
   inspector?.stop();
 
-  const goodEnds: readonly LockstepReport["end"][] = flags.linux ? ["until", "limit"] : ["waiting", "limit"];
+  const goodEnds: readonly LockstepReport["end"][] = isBuiltIn ? ["waiting", "limit"] : ["until", "limit"];
   const ok = goodEnds.includes(report.end);
   printReport(report, [`${first}`, `${second}`], wallMs);
   if (common.json) {
@@ -134,6 +149,17 @@ async function main(
     printJson({ ok, pagers, wallMs, ...rest, ...(difference && { difference: where }) });
   }
   return ok ? 0 : 1;
+}
+
+/** A PC as run-guest.ts makes it, with what boots from its disks. @throws UsageError, GuestFetchError */
+async function firmwareGuest(
+  flags: Pick<FlagValues<typeof FLAGS>, "disk" | "cdrom">,
+  memoryMiB: number,
+): Promise<Pick<VmOptions, "roms" | "firmwareFiles" | "pci" | "vga" | "keyboard">> {
+  if (flags.disk === undefined && flags.cdrom === undefined)
+    throw new UsageError("--firmware boots a disk or a CD: give --disk FILE or --cdrom FILE");
+  const { roms, files } = await biosImages({}, memoryMiB, false);
+  return { roms, firmwareFiles: files, pci: true, vga: true, keyboard: true };
 }
 
 const END_WORDS: Readonly<Record<LockstepReport["end"], string>> = {

@@ -147,7 +147,7 @@ describe.each(["bare", "vtlb", "kvm"] as const)("SeaBIOS and a CD under %s", (pa
 test("a disk is booted rather than a CD", async () => {
   const vm = create({ pager: "vtlb", disks: [disk()], cdrom: disc() });
   expect((await run(vm, /Sector two/)).reached).toBe(true);
-  expect(vm.firmwareLog.text).toMatch(/ata1-0: UMBRA CD-ROM ATAPI-6 CD-Rom\/DVD-Rom/);
+  expect(vm.firmwareLog.text).toContain("DVD/CD [ata1-0: UMBRA CD-ROM ATAPI-6 DVD/CD]");
 }, 120_000);
 
 test("finds a virtio disk, starts other processors, and leaves ACPI and MultiProcessor tables in memory", async () => {

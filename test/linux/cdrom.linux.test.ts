@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { isoImage } from "../support/iso-image.ts";
 import { runDiskGuest, SWITCHED_OFF } from "./support/disk-guests.ts";
 
-/** Linux's sr drives the CD drive, by DMA and without. */
+/** Linux's sr drives the CD drive, by DMA where that is of use. */
 
 const content = new Uint8Array(300_001).map((_, at) => at * 7 + (at >>> 9));
 const sum = createHash("sha256").update(content).digest("hex");
@@ -19,11 +19,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-test.each([
-  ["bare", "", "XFER_UDMA_2"],
-  ["kvm", "", "XFER_UDMA_2"],
-  ["vtlb", " libata.dma=0", "XFER_PIO_4"],
-] as const)("a CD is mounted and read under %s%s", async (pager, append, mode) => {
+test.each(["bare", "vtlb", "kvm"] as const)("a CD is mounted and read under %s", async (pager) => {
   const script = [
     "set -e",
     "mkdir /mnt",
@@ -36,13 +32,12 @@ test.each([
     "umount /mnt",
     "poweroff -f",
   ].join("\n");
-  const commandLine = `console=ttyS0 nokaslr cryptomgr.notests${append}`;
-  const { vm, report } = await runDiskGuest({ pager, flags: { cdrom: image }, append: commandLine, script });
+  const { vm, report } = await runDiskGuest({ pager, flags: { cdrom: image }, script });
   const { text } = vm.console;
   expect(report).toMatchObject(SWITCHED_OFF);
   expect(text).toMatch(/^from a CD\r?$/m);
   expect(text).toContain(`${sum}  /mnt/data.bin`);
-  expect(text).toContain(mode);
+  expect(text).toMatch(/^XFER_UDMA_2\r?$/m);
   expect(text).toMatch(/sr 1:0:0:0: \[sr0\] scsi3-mmc drive/);
   expect(text).not.toMatch(/I\/O error|exception|failed command/);
 });

@@ -158,4 +158,15 @@ describe("lockstep", { concurrent: true, timeout: 60_000 }, () => {
     expect(json).toMatchObject({ ok: true, end: "waiting", accessedDirtyOnly: 0 });
     expect(json?.["memoryComparisons"]).toBeGreaterThan(5);
   });
+
+  it("says what disks are for", async () => {
+    const errorsOf = async (...args: string[]) => {
+      const { code, errors } = await runScenario("lockstep", ...args);
+      expect(code).toBe(2);
+      return errors.join();
+    };
+    expect(await errorsOf("--disk", file("initrd"))).toMatch(/are for --linux or --firmware/);
+    expect(await errorsOf("--firmware")).toMatch(/give --disk FILE or --cdrom FILE/);
+    expect(await errorsOf("--firmware", "--linux")).toMatch(/leave it or --firmware out/);
+  });
 });

@@ -20,19 +20,17 @@ export interface DiskGuest extends Partial<VmOptions> {
   readonly guest?: "686" | "686-pae";
   readonly flags: DiskFlags & { readonly root?: string };
   readonly script?: string;
-  /** The kernel's command line. */
-  readonly append?: string;
   /** Default: when it has switched itself off. */
   readonly until?: RegExp;
 }
 
 /** Boots it, and tells how that ended. */
 export async function runDiskGuest(options: DiskGuest): Promise<{ vm: Vm; report: BootReport }> {
-  const { guest, flags, script, append, until = /^$/, ...vmOptions } = options;
+  const { guest, flags, script, until = /^$/, ...vmOptions } = options;
   const drives = drivesOf(flags);
   try {
     const { boot, cpu } = await linuxGuest(
-      { ...(guest && { guest }), ...(append && { append }), ...(script !== undefined && { script }) },
+      { ...(guest && { guest }), ...(script !== undefined && { script }) },
       { keepShell: false, modules: modulesFor(drives), root: rootDevice(flags) },
     );
     const machine = createMachine({ memoryMiB: 160, cpu });
