@@ -1,10 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { type BootReport, bootReport, runBoot } from "../../scenarios/support/boot.ts";
 import { linuxGuest } from "../../scenarios/support/linux.ts";
-import { Contestant } from "../../scenarios/support/lockstep/contestant.ts";
-import { lockstep } from "../../scenarios/support/lockstep/lockstep.ts";
 import { createMachine } from "../../src/vm/machine.ts";
 import type { VmOptions } from "../../src/vm/options.ts";
+import { expectSameBoot } from "./support/same-boot.ts";
 
 type Kvm = NonNullable<VmOptions["kvm"]>;
 
@@ -48,19 +47,6 @@ describe.each(["686", "686-pae"] as const)("Debian's %s kernel, booting and fork
     },
   );
 
-  it("is the same under bare and kvm from reset to user space, in registers and in memory", async () => {
-    const { boot, cpu } = await linuxGuest({ guest }, { keepShell: false });
-    const contestant = (pager: "bare" | "kvm") =>
-      new Contestant(createMachine({ memoryMiB: 160, cpu }).createVm({ name: "linux", pager, boot }));
-    const report = await lockstep({
-      make: () => [contestant("bare"), contestant("kvm")],
-      every: 100_000,
-      memoryEvery: 20_000_000,
-      maxInstructions: 2e9,
-      until: /UMBRA-READY/,
-    });
-    expect(report.difference).toBeUndefined();
-    expect(report.end).toBe("until");
-    expect(report.hashes?.ignoringAD[0]).toBe(report.hashes?.ignoringAD[1]);
-  });
+  it("is the same under bare and kvm from reset to user space, in registers and in memory", () =>
+    expectSameBoot(guest, "kvm"));
 });
