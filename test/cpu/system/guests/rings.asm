@@ -114,6 +114,8 @@ conform: mov eax,cs
 
 entry:
   mov esp,0x90000
+  mov al,0xff ; no timer tick of the firmware's
+  out 0x21,al
   lgdt [gdtr]
   jmp 8:.n
 .n: mov ax,16
