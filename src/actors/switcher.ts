@@ -136,6 +136,7 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
     const waitForInterrupt = (deaf: boolean) => {
       vcpu.halted = true;
       vcpu.deaf = deaf;
+      vcpu.spinWatch.forget();
       // Whoever has work comes first; the jump to the next alarm can wait for the next turn.
       vcpu.sliceEnd = vcpu.retired;
     };
