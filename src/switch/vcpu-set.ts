@@ -98,7 +98,7 @@ export class VcpuSet {
   /** Another one than `vcpu` runs, or will when an interrupt comes. */
   othersLive(vcpu: Vcpu): boolean {
     for (const other of this.vcpus)
-      if (other !== vcpu && !other.stopped && !other.awaitsStartup && !(other.halted && other.deaf))
+      if (other !== vcpu && !other.stopped && !other.awaitsStartup && !(other.deaf && other.idles))
         return true;
     return false;
   }

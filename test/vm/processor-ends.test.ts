@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { type GuestBuilder, mem32 } from "../../src/guest/index.ts";
-import { bootTwo, twoProcessors } from "../support/two-processors.ts";
+import { bootTwo, sendIpi, twoProcessors } from "../support/two-processors.ts";
 
 const COUNTS = [0x500, 0x504] as const;
+
+/** Delivery mode of a non-maskable interrupt, asserted. */
+const NMI = 0x4400;
 
 const countForEver = (n: 0 | 1) => (g: GuestBuilder) =>
   g.label(`count${n}`).inc(mem32(COUNTS[n])).jmp(`count${n}`);
@@ -37,6 +40,22 @@ describe("a vm of two processors", () => {
     expect(vm.run()).toMatchObject({ status: "shutdown", reason: expect.stringMatching(/^triple fault at/) });
     expect(vm.ended).toBe(true);
     expect(vm.machine.frames.heldBy("g")).toBe(0);
+  });
+
+  it("goes on when one halts for good, but has sent the other one, which had halted too, a non-maskable interrupt", () => {
+    const program = twoProcessors({
+      first: (g) => g.cli().label("halt").hlt().jmp("halt"),
+      second: (g) => {
+        g.mov("ecx", 50_000).label("wait").dec("ecx").jcc("ne", "wait");
+        sendIpi(g, 0, NMI);
+        haltForGood(g);
+      },
+      shared: (g) => countForEver(0)(g.label("nmi")),
+      handlers: { 2: "nmi" },
+    });
+    const { vm, word } = bootTwo(program);
+    expect(vm.run({ budget: 300_000 }).status).toBe("budget");
+    expect(word(COUNTS[0])).toBeGreaterThan(50_000);
   });
 
   it.each([
