@@ -154,7 +154,7 @@ export class Cpu implements Processor {
     const exit = burst.exitRecord;
     burst.begin(budget);
     // What is pending is for the new task, should a switch not be complete.
-    if (u32[L.TASK >> 2] !== 0 && !events.enterPendingTask()) return burst.end();
+    if (u32[L.TASK >> 2] !== 0 && !events.enterPendingTasks()) return burst.end();
     events.intercepted = undefined;
     if (events.pending !== undefined) {
       if (!events.deliverPending()) return burst.end();
@@ -163,7 +163,7 @@ export class Cpu implements Processor {
     let leftBefore = -1;
     let idleTurns = 0;
     for (;;) {
-      if (u32[L.TASK >> 2] !== 0 && !events.enterPendingTask()) return burst.end();
+      if (u32[L.TASK >> 2] !== 0 && !events.enterPendingTasks()) return burst.end();
       if (burst.hits !== 0 && !burst.debugHeldOff) {
         if (!events.deliverTraps(burst.hits)) return burst.end();
         // The delivery itself may have met a breakpoint on its stack: the next trap comes before an instruction does.

@@ -28,8 +28,16 @@ export class EventQueue {
     this.core = core;
   }
 
-  /** Completes a task switch; false when that left the guest. */
-  enterPendingTask(): boolean {
+  /**
+   * Completes task switches: a fault of the new task may switch to another one, whose segments may be refused, too. It ends, as each of them leaves a task
+   * busy. False when that left the guest.
+   */
+  enterPendingTasks(): boolean {
+    while (this.state.get(L.TASK) !== 0) if (!this.enterPendingTask()) return false;
+    return true;
+  }
+
+  private enterPendingTask(): boolean {
     const { state, burst } = this;
     const pending = state.get(L.TASK);
     if (pending & TaskPending.announceCr3) {
