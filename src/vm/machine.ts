@@ -35,7 +35,7 @@ import type { MachineOptions, RunAsyncOptions, RunOptions, RunResult, VmOptions 
 import { buildPlant, clearForReset, dismantle, type KeptDevices } from "./plant.ts";
 import { type RunGoal, RunLoop } from "./run-loop.ts";
 import { Vm, type VmParts } from "./vm.ts";
-import { hasVirtio, makeVmPager } from "./vm-pager.ts";
+import { hasBusMasters, makeVmPager } from "./vm-pager.ts";
 
 /** Of the IDE drives. */
 const CD_PLACE = 2;
@@ -409,11 +409,7 @@ function placeRoms(memory: GuestMemory, roms: readonly RomImage[]): void {
   }
 }
 
-const hasPci = (options: VmOptions): boolean =>
-  options.pci ??
-  (options.disks?.some((disk) => disk !== undefined) === true ||
-    options.cdrom !== undefined ||
-    hasVirtio(options));
+const hasPci = (options: VmOptions): boolean => options.pci ?? hasBusMasters(options);
 
 /** What a vm is made of, at power-on and after each reset. */
 interface Made {

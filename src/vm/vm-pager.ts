@@ -36,7 +36,7 @@ export function makeVmPager(parts: VmPagerParts): VmPager {
   const { vcpus } = set;
   const views = vcpus.map((vcpu) => pagingView(vcpu, processor.state, processor.features));
   const paging = activePagingView(set, views);
-  const kvm = { ...(hasVirtio(options) && { strictDma: true }), ...options.kvm, listener: facts };
+  const kvm = { ...(hasBusMasters(options) && { strictDma: true }), ...options.kvm, listener: facts };
   // kvm has one shadow for all, which is told whose turn it is; the others are TLBs in software, one a processor.
   const shared = options.pager === "kvm" || vcpus.length === 1;
   const make = (context: Pick<PagerContext, "paging" | "tlb" | "number">) =>
@@ -66,9 +66,13 @@ export function makeVmPager(parts: VmPagerParts): VmPager {
   return { pager, paging };
 }
 
-/** There are bus masters, which write memory without the guest's stores. */
-export const hasVirtio = ({ virtioDisks = [], virtioConsole = false }: VmOptions): boolean =>
-  virtioDisks.length > 0 || virtioConsole;
+/** There are devices on the PCI bus that write memory without the guest's stores. */
+export const hasBusMasters = (options: VmOptions): boolean => {
+  const { disks = [], cdrom, virtioDisks = [], virtioConsole = false } = options;
+  return (
+    disks.some((disk) => disk !== undefined) || cdrom !== undefined || virtioDisks.length > 0 || virtioConsole
+  );
+};
 
 /** Loading a vcpu flushes everything, so what is not on the CPU has no cached translations. */
 function tlbOf(processor: Processor, whose: () => Vcpu): TlbControl {

@@ -78,8 +78,6 @@ test.each(["bare", "vtlb", "kvm"] as const)("under %s", (pager) => {
     name: "g",
     pager,
     memoryMiB: 8,
-    // As it was, KVM did not hear of DMA into page tables.
-    kvm: { strictDma: true },
     disks: [disk()],
     boot: (memory, state) => {
       boot(memory, state);
