@@ -134,7 +134,7 @@ function describe({ file, cpu, cases, passed, failed, failures }: FileReport): s
 type Flags = FlagValues<typeof FLAGS>;
 
 const settingsOf = (flags: Flags, cpu: CpuModel | undefined): Settings => ({
-  replay: new Replay(cpu ?? "p6"),
+  replay: new Replay(cpu),
   shown: flags.show === undefined ? DEFAULT_SHOWN : countOf("show", flags.show),
   limit: flags.limit === undefined ? Number.POSITIVE_INFINITY : countOf("limit", flags.limit),
 });

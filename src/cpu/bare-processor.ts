@@ -64,7 +64,7 @@ export interface BarePorts {
 }
 
 export interface BareProcessorOptions {
-  /** p6 (default), pentium4 or max. */
+  /** i386, i486, p6 (default), pentium4 or max. */
   readonly cpu?: CpuModel;
   /**
    * Physical memory, a power of two from 1 to 2048; default 16. It repeats beyond its end, as on a bus with so many address lines: 1 is

@@ -184,6 +184,12 @@ export interface CpuIdentity {
   readonly signature: number;
   /** Leaf 1 EDX. */
   readonly features: number;
+  /** The same with a bit for each Generation reached: which opcodes there are. */
+  readonly opcodes: number;
+  /** Bits of CR0 that software can change; others keep their value. ET is not among them. */
+  readonly cr0Writable: number;
+  /** Bits of EFLAGS that software cannot set, though later processors have them. */
+  readonly absentFlags: number;
   /** Leaf 1 ECX. */
   readonly features2: number;
   /** Leaf 8000_0001 EDX; 0 without extended leaves. */

@@ -70,7 +70,7 @@ export class Cpu implements Processor {
       helpers: helpers.table,
     });
     this.handlers = new HandlerTable(OPCODE_LINES, machine.memory, services);
-    const blocks = new BlockDecoder(state, machine.frames, this.handlers, helpers, tlb, cpuid.features);
+    const blocks = new BlockDecoder(state, machine.frames, this.handlers, helpers, tlb, cpuid.opcodes);
     memory.attach(blocks.cache);
     // A and D bits that the walker sets in a page that holds code as well.
     walker.onWrite = (hpa, sizeBytes) => blocks.memoryWritten(hpa, sizeBytes);

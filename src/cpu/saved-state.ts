@@ -151,7 +151,7 @@ export class SavedState {
     s.setSegment(1, 0xf000, 0xffff0000, 0xffff, 0x9b);
     // In real mode code is written through CS as freely as it is run from there.
     s.set(L.SEG_CS + L.SEG_PERM, 7);
-    s.set(L.CR0, Cr0.ET | cacheControl);
+    s.set(L.CR0, Cr0.ET | (cacheControl & this.core.cpuid.cr0Writable));
     s.eflags = 2;
     s.eip = 0xfff0;
     s.setReg(2, this.core.cpuid.signature);

@@ -22,7 +22,7 @@ export interface MachineOptions {
   readonly timeSlice?: number;
   /** Messages that may be queued. */
   readonly busCapacity?: number;
-  /** What the CPU is: p6 (default), pentium4 or max. */
+  /** What the CPU is: i386, i486, p6 (default), pentium4 or max. */
   readonly cpu?: CpuModel;
   /** Another CPU than the engine, for tests. */
   readonly processor?: (memory: MachineMemory) => Processor;

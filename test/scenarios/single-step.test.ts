@@ -78,7 +78,7 @@ const WRAP: WrittenTest = {
   after: { registers: { 11: 0x15, 12: 1 }, ram: [[4, 0x5a]] },
 };
 
-const replay = new Replay("p6");
+const replay = new Replay();
 const differences = (file: RecordedFile): readonly string[] =>
   file.cases.flatMap((one) => replay.run(file, one));
 

@@ -13,7 +13,7 @@ const MEMORY_MIB: Readonly<Record<RecordedCpu, number>> = { "8086": 1, "80286": 
 const COMMON_BITS: Readonly<Record<RecordedCpu, RecordedRegisters>> = {
   "8086": { eflags: 0x0fd5 },
   "80286": { eflags: 0x0fd5 },
-  "80386": { eflags: 0x7fd5, cr0: 0xe000001f },
+  "80386": { eflags: 0x7fd5, cr0: 0x8000001f },
 };
 /** The instruction, its exceptions, HLT: more steps than these are a test that went astray. */
 const MOST_STEPS = 16;
@@ -27,10 +27,11 @@ export type Differences = readonly string[];
 
 /** One for each width of the bus, made when it is needed. */
 export class Replay {
-  readonly #model: CpuModel;
+  readonly #model: CpuModel | undefined;
   readonly #processors = new Map<number, BareProcessor>();
 
-  constructor(model: CpuModel) {
+  /** Default: the model nearest to the recorded processor, i386. */
+  constructor(model?: CpuModel) {
     this.#model = model;
   }
 
@@ -68,7 +69,7 @@ export class Replay {
 
   #processorFor(cpu: RecordedCpu): BareProcessor {
     const memoryMiB = MEMORY_MIB[cpu];
-    const processor = this.#processors.get(memoryMiB) ?? new BareProcessor({ cpu: this.#model, memoryMiB });
+    const processor = this.#processors.get(memoryMiB) ?? new BareProcessor({ cpu: this.#model ?? "i386", memoryMiB });
     this.#processors.set(memoryMiB, processor);
     return processor;
   }

@@ -3,7 +3,7 @@ import { Flag } from "../state.ts";
 import type { Semantics, SemanticsContext } from "./context.ts";
 import { line } from "./define.ts";
 import { setCarry, signExtend } from "./flags.ts";
-import { FLAGS_ALL, type OpcodeLine } from "./line.ts";
+import { FLAGS_ALL, Generation, type OpcodeLine } from "./line.ts";
 
 /** New value of a word of which one bit (given as a mask) was tested; undefined when it is only tested. */
 type Change = ((word: Expr, mask: Expr) => Expr) | undefined;
@@ -90,5 +90,5 @@ export const bitLines: readonly OpcodeLine[] = [
   ...testLines("btc", "BB", 7, complement),
   line("bsf", "0F BC", "Gv:rw Ev", { semantics: bsf, writesFlags: FLAGS_ALL }),
   line("bsr", "0F BD", "Gv:rw Ev", { semantics: bsr, writesFlags: FLAGS_ALL }),
-  ...REGISTERS.map((r) => line("bswap", `0F ${(0xc8 + r).toString(16)}`, "Zv:rw", { semantics: bswap })),
+  ...REGISTERS.map((r) => line("bswap", `0F ${(0xc8 + r).toString(16)}`, "Zv:rw", { semantics: bswap, feature: Generation.i486 })),
 ];

@@ -3,7 +3,7 @@ import { Flag } from "../state.ts";
 import type { Semantics } from "./context.ts";
 import { hex, line } from "./define.ts";
 import { difference, flagsAdd, flagsSub, sum } from "./flags.ts";
-import { FLAGS_ALL, type OpcodeLine } from "./line.ts";
+import { FLAGS_ALL, Generation, type OpcodeLine } from "./line.ts";
 
 const EAX = 0;
 const ECX = 1;
@@ -60,8 +60,8 @@ export const cmpxchg8b: Semantics = (c) => {
 
 const REGISTERS = [1, 2, 3, 4, 5, 6, 7] as const;
 const EXCHANGE = { semantics: xchg, lockable: true } as const;
-const ADD = { semantics: xadd, lockable: true, writesFlags: FLAGS_ALL } as const;
-const COMPARE = { semantics: cmpxchg, lockable: true, writesFlags: FLAGS_ALL } as const;
+const ADD = { semantics: xadd, lockable: true, writesFlags: FLAGS_ALL, feature: Generation.i486 } as const;
+const COMPARE = { semantics: cmpxchg, lockable: true, writesFlags: FLAGS_ALL, feature: Generation.i486 } as const;
 const CX8_FEATURE = 8;
 
 export const exchangeLines: readonly OpcodeLine[] = [

@@ -125,6 +125,12 @@ export interface OpcodeLine {
   readonly units?: "sse" | "mmx" | "sse mmx";
   /** Operands of 16 bytes in memory need not be aligned. */
   readonly unaligned?: boolean;
-  /** CPUID feature (leaf 1 EDX bit number) without which the opcode is #UD. */
+  /** CPUID feature (leaf 1 EDX bit number), or Generation, without which the opcode is #UD. */
   readonly feature?: number;
 }
+
+/**
+ * Processors since which opcodes exist that no CPUID feature stands for, as numbers of bits that leaf 1 EDX does not use. The 486 brought
+ * BSWAP, CMPXCHG, XADD, INVD, WBINVD and INVLPG; the Pentium CPUID and CR4; the P6 RDPMC and hints (Intel SDM vol. 3, 23.15).
+ */
+export const Generation = { i486: 10, pentium: 20, p6: 30 } as const;

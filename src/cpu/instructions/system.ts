@@ -1,7 +1,7 @@
 import { Flag } from "../state.ts";
 import type { Semantics } from "./context.ts";
 import { hex, line } from "./define.ts";
-import { FLAGS_ALL, type OpcodeLine } from "./line.ts";
+import { FLAGS_ALL, Generation, type OpcodeLine } from "./line.ts";
 
 /**
  * System, string, port and coprocessor instructions. They are carried out by TypeScript helpers in src/cpu/system, which may raise
@@ -75,10 +75,10 @@ const descriptors: readonly OpcodeLine[] = [
 const control: readonly OpcodeLine[] = [
   line("smsw", "0F 01 /4", "Ew:w", helper("smsw")),
   line("lmsw", "0F 01 /6", "Ew", ending("lmsw")),
-  line("invlpg", "0F 01 /7 mem", "M:a", ending("invlpg")),
+  line("invlpg", "0F 01 /7 mem", "M:a", { ...ending("invlpg"), feature: Generation.i486 }),
   line("clts", "0F 06", "", ending("clts")),
-  line("invd", "0F 08", "", helper("invd")),
-  line("wbinvd", "0F 09", "", helper("invd")),
+  line("invd", "0F 08", "", { ...helper("invd"), feature: Generation.i486 }),
+  line("wbinvd", "0F 09", "", { ...helper("invd"), feature: Generation.i486 }),
   ...CONTROL_REGISTERS.map((r) => line("mov", `0F 20 /${r}`, "Rd:w Cd", helper("mov_from_cr"))),
   ...REGISTERS.map((r) => line("mov", `0F 21 /${r}`, "Rd:w Dd", helper("mov_from_dr"))),
   ...CONTROL_REGISTERS.map((r) => line("mov", `0F 22 /${r}`, "Cd:w Rd", ending("mov_to_cr"))),
@@ -86,10 +86,10 @@ const control: readonly OpcodeLine[] = [
   line("wrmsr", "0F 30", "", { ...ending("wrmsr"), feature: Feature.msr }),
   line("rdtsc", "0F 31", "", { ...helper("rdtsc"), feature: Feature.tsc }),
   line("rdmsr", "0F 32", "", { ...helper("rdmsr"), feature: Feature.msr }),
-  line("rdpmc", "0F 33", "", helper("rdpmc")),
+  line("rdpmc", "0F 33", "", { ...helper("rdpmc"), feature: Generation.p6 }),
   line("sysenter", "0F 34", "", { ...ending("sysenter"), feature: Feature.sep }),
   line("sysexit", "0F 35", "", { ...ending("sysexit"), feature: Feature.sep }),
-  line("cpuid", "0F A2", "", helper("cpuid")),
+  line("cpuid", "0F A2", "", { ...helper("cpuid"), feature: Generation.pentium }),
   line("hlt", "F4", "", ending("hlt")),
   line("cli", "FA", "", helper("cli")),
   line("sti", "FB", "", ending("sti")),
@@ -98,7 +98,7 @@ const control: readonly OpcodeLine[] = [
 const others: readonly OpcodeLine[] = [
   line("nop", "90", "", { semantics: nop }),
   // Reserved for hints since the P6: they do nothing, whatever the operand.
-  ...HINT_NOPS.map((opcode) => line("nop", `0F ${hex(opcode)}`, "E:a", { semantics: nop })),
+  ...HINT_NOPS.map((opcode) => line("nop", `0F ${hex(opcode)}`, "E:a", { semantics: nop, feature: Generation.p6 })),
   line("bound", "62 mem", "Gv Ma:a", helper("bound")),
   line("wait", "9B", "", helper("fwait")),
   ...REGISTERS.map((n) => line("fpu", hex(0xd8 + n), "E:a", helper("fpu"))),

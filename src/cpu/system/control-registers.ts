@@ -2,6 +2,7 @@ import type { Gva } from "../../mmu/address.ts";
 import type { Core, Helper, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
 import { ExitControl, ExitReason } from "../exit.ts";
+import { Generation } from "../instructions/line.ts";
 import * as L from "../layout.ts";
 import { Cr0, Cr4 } from "../state.ts";
 import { StructuredFeature, StructuredFeature2 } from "./cpu-models.ts";
@@ -15,7 +16,6 @@ import {
 } from "./operand.ts";
 import { writeMemory16 } from "./segmentation.ts";
 
-const CR0_WRITABLE = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.NW | Cr0.CD | Cr0.PG;
 const CR0_TRANSLATION = Cr0.PE | Cr0.WP | Cr0.PG;
 /** Bits whose change reloads the PDPTEs when PAE paging is in force afterwards (Intel SDM vol. 3, 4.4.1). */
 const CR0_RELOADS = Cr0.CD | Cr0.NW | Cr0.PG;
@@ -69,10 +69,11 @@ function latchPdptes(core: Core, cr3: number): void {
 /** Writes all of CR0, whichever instruction asks; the exit reports the whole new value. */
 function writeCr0(core: Core, op: HelperOp, value: number): Outcome {
   const { state } = core;
-  const next = ((value & CR0_WRITABLE) | Cr0.ET) >>> 0;
+  const { cr0Writable } = core.cpuid;
+  const next = ((value & cr0Writable) | (state.cr0 & ~cr0Writable) | Cr0.ET) >>> 0;
   const paged = (next & Cr0.PG) !== 0;
   if (paged && (next & Cr0.PE) === 0) core.raise(Vector.GP, 0);
-  if (next & Cr0.NW && (next & Cr0.CD) === 0) core.raise(Vector.GP, 0);
+  if (next & cr0Writable & Cr0.NW && (next & Cr0.CD) === 0) core.raise(Vector.GP, 0);
   if (core.controls & ExitControl.cr0 && leaves(state.cr0, next, core.intercepts.cr0Mask))
     return controlExit(core, op, 0, next);
   const changed = state.cr0 ^ next;
@@ -107,10 +108,16 @@ function writeCr4(core: Core, op: HelperOp, value: number): Outcome {
   return jumpToNext(core, op);
 }
 
+/** CR4 came with the Pentium: #UD before it. */
+function checkCr4(core: Core): void {
+  if ((core.cpuid.opcodes & (1 << Generation.pentium)) === 0) core.raise(Vector.UD);
+}
+
 /** MOV to a control register (0F 22). */
 export const movToControl: Helper = (core, op) => {
   const value = core.state.reg(op.rm);
   if (op.reg !== 0 && op.reg !== 2 && op.reg !== 3 && op.reg !== 4) core.raise(Vector.UD);
+  if (op.reg === 4) checkCr4(core);
   requireRing0(core);
   if (op.reg === 0) return writeCr0(core, op, value);
   if (op.reg === 3) return writeCr3(core, op, value);
@@ -128,6 +135,7 @@ function controlRegisterAt(core: Core, index: number): number {
     case 3:
       return L.CR3;
     case 4:
+      checkCr4(core);
       return L.CR4;
     default:
       return core.raise(Vector.UD);

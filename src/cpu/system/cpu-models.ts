@@ -1,6 +1,7 @@
 import { PHYSICAL_ADDRESS_BITS } from "../../mmu/format.ts";
 import type { CpuIdentity } from "../core.ts";
-import { Efer } from "../state.ts";
+import { Generation } from "../instructions/line.ts";
+import { Cr0, Efer, Flag } from "../state.ts";
 
 /** Bits of CPUID leaf 1 EDX that some model offers. */
 export const Feature = {
@@ -62,10 +63,22 @@ const CLFLUSH_LINE = (64 / 8) << 8;
 const LINEAR_ADDRESS_BITS = 32;
 const NOTHING: Leaf = [0, 0, 0, 0];
 
+const CR0_386 = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS | Cr0.PG;
+const CR0_486 = CR0_386 | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.NW | Cr0.CD;
+const OPCODES_486 = 1 << Generation.i486;
+const OPCODES_P6 = OPCODES_486 | (1 << Generation.pentium) | (1 << Generation.p6);
+/** What came after the 486: without CPUID there is no ID flag, without CR4.VME no virtual interrupts. */
+const LATER_FLAGS = Flag.ID | Flag.VIF | Flag.VIP;
+
 interface Model {
   /** Leaf 1 EAX: family, model, stepping. */
   readonly signature: number;
   readonly features: number;
+  /** Bits by Generation; default: those of a P6. */
+  readonly generations?: number;
+  /** Default: that of the 486 and later. */
+  readonly cr0Writable?: number;
+  readonly absentFlags?: number;
   readonly features2?: number;
   readonly extendedFeatures?: number;
   readonly efer?: number;
@@ -103,6 +116,25 @@ const PENTIUM_4 = PENTIUM_2 | Feature.CLFSH | Feature.SSE | Feature.SSE2;
  * thermal control, self snoop and hyper-threading.
  */
 const MODELS = {
+  /** An 80386DX with an 80387: no CPUID, no CR4, no cache control, supervisor writes never refused, EFLAGS.AC fixed at 0. */
+  i386: {
+    signature: 0x308,
+    features: Feature.FPU,
+    generations: 0,
+    cr0Writable: CR0_386,
+    absentFlags: LATER_FLAGS | Flag.AC,
+    caches: NOTHING,
+    highestExtended: 0,
+  },
+  /** An i486DX2 of those that have no CPUID yet. */
+  i486: {
+    signature: 0x433,
+    features: Feature.FPU,
+    generations: OPCODES_486,
+    absentFlags: LATER_FLAGS,
+    caches: NOTHING,
+    highestExtended: 0,
+  },
   /**
    * A Pentium II (Deschutes): P6 with MMX and FXSAVE, without SSE; no extended leaves, so no execute-disable and no brand string. Caches: 4 KiB and
    * 4 MiB TLBs (01, 02, 03, 04), 16 KiB instruction (08) and data (0C), 512 KiB second level (43).
@@ -149,6 +181,9 @@ export const CPU_MODELS = Object.keys(MODELS) as readonly CpuModel[];
 class Identity implements CpuIdentity {
   readonly signature: number;
   readonly features: number;
+  readonly opcodes: number;
+  readonly cr0Writable: number;
+  readonly absentFlags: number;
   readonly features2: number;
   readonly extendedFeatures: number;
   readonly efer: number;
@@ -161,6 +196,9 @@ class Identity implements CpuIdentity {
     this.#model = model;
     this.signature = model.signature;
     this.features = model.features;
+    this.opcodes = model.features | (model.generations ?? OPCODES_P6);
+    this.cr0Writable = model.cr0Writable ?? CR0_486;
+    this.absentFlags = model.absentFlags ?? 0;
     this.features2 = model.features2 ?? 0;
     this.extendedFeatures = model.extendedFeatures ?? 0;
     this.efer = model.efer ?? 0;

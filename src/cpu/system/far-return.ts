@@ -96,7 +96,7 @@ function iretReal(core: Core, op: HelperOp): void {
     writeFlags(
       state,
       flags,
-      flagsWritableAt(state.cpl, state.eflags, size) | (size === 4 ? loadsResume(core) : 0),
+      flagsWritableAt(core, state.cpl, state.eflags, size) | (size === 4 ? loadsResume(core) : 0),
     );
   enterRealCode(core, selector, eip);
 }
@@ -107,7 +107,7 @@ function iretToVirtual8086(core: Core, eip: number, selector: number, flags: num
   const slots = [12, 16, 20, 24, 28, 32].map((at) => peek(core, at, 4));
   const [esp, ss, es, ds, fs, gs] = slots as [number, number, number, number, number, number];
   if (eip > 0xffff) core.raise(Vector.GP, 0);
-  state.eflags = (flags & (ALL_FLAGS | loadsResume(core))) | Flag.VM;
+  state.eflags = (flags & ((ALL_FLAGS & ~core.cpuid.absentFlags) | loadsResume(core))) | Flag.VM;
   state.set(L.CPL, 3);
   for (const [index, value] of [es, selector, ss, ds, fs, gs].entries())
     loadRealSegment(state, index, value & 0xffff);
@@ -136,7 +136,7 @@ function iretProtected(core: Core, op: HelperOp): void {
   returnTo(core, fetchReturnCode(core, selector), eip, 3 * size, 0, size);
   // What may be changed is judged by the ring returned from.
   const resume = size === 4 ? loadsResume(core) : 0;
-  writeFlags(state, flags, flagsWritableAt(cpl, before, size) | resume);
+  writeFlags(state, flags, flagsWritableAt(core, cpl, before, size) | resume);
 }
 
 /** IRET (CF; Intel SDM vol. 2, IRET). */

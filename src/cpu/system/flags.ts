@@ -31,8 +31,8 @@ const ALWAYS_WRITABLE = ARITHMETIC_FLAGS | Flag.TF | Flag.DF | Flag.NT | Flag.AC
 export const ioPrivilege = (flags: number): number => (flags >>> 12) & 3;
 
 /** EFLAGS bits that POPF or IRET of `size` bytes may change at ring `cpl` (IF needs CPL <= IOPL, IOPL needs ring 0). */
-export function flagsWritableAt(cpl: number, flags: number, size: 2 | 4): number {
-  let mask = ALWAYS_WRITABLE;
+export function flagsWritableAt(core: Core, cpl: number, flags: number, size: 2 | 4): number {
+  let mask = ALWAYS_WRITABLE & ~core.cpuid.absentFlags;
   if (cpl <= ioPrivilege(flags)) mask |= Flag.IF;
   if (cpl === 0) mask |= Flag.IOPL;
   return size === 4 ? mask : mask & 0xffff;
@@ -91,7 +91,7 @@ export const popf: Helper = (core, op) => {
   if (virtual) checkVirtualFlags(core, image);
   setStackPointer(state, adjustStack(state, size));
   if (virtual) writeVirtualFlags(core, image);
-  else writeFlags(state, image, flagsWritableAt(state.cpl, state.eflags, size));
+  else writeFlags(state, image, flagsWritableAt(core, state.cpl, state.eflags, size));
   return jumpToNext(core, op);
 };
 
