@@ -69,7 +69,8 @@ export class Replay {
 
   #processorFor(cpu: RecordedCpu): BareProcessor {
     const memoryMiB = MEMORY_MIB[cpu];
-    const processor = this.#processors.get(memoryMiB) ?? new BareProcessor({ cpu: this.#model ?? "i386", memoryMiB });
+    const processor =
+      this.#processors.get(memoryMiB) ?? new BareProcessor({ cpu: this.#model ?? "i386", memoryMiB });
     this.#processors.set(memoryMiB, processor);
     return processor;
   }

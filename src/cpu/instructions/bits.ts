@@ -90,5 +90,7 @@ export const bitLines: readonly OpcodeLine[] = [
   ...testLines("btc", "BB", 7, complement),
   line("bsf", "0F BC", "Gv:rw Ev", { semantics: bsf, writesFlags: FLAGS_ALL }),
   line("bsr", "0F BD", "Gv:rw Ev", { semantics: bsr, writesFlags: FLAGS_ALL }),
-  ...REGISTERS.map((r) => line("bswap", `0F ${(0xc8 + r).toString(16)}`, "Zv:rw", { semantics: bswap, feature: Generation.i486 })),
+  ...REGISTERS.map((r) =>
+    line("bswap", `0F ${(0xc8 + r).toString(16)}`, "Zv:rw", { semantics: bswap, feature: Generation.i486 }),
+  ),
 ];

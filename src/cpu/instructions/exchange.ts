@@ -61,7 +61,12 @@ export const cmpxchg8b: Semantics = (c) => {
 const REGISTERS = [1, 2, 3, 4, 5, 6, 7] as const;
 const EXCHANGE = { semantics: xchg, lockable: true } as const;
 const ADD = { semantics: xadd, lockable: true, writesFlags: FLAGS_ALL, feature: Generation.i486 } as const;
-const COMPARE = { semantics: cmpxchg, lockable: true, writesFlags: FLAGS_ALL, feature: Generation.i486 } as const;
+const COMPARE = {
+  semantics: cmpxchg,
+  lockable: true,
+  writesFlags: FLAGS_ALL,
+  feature: Generation.i486,
+} as const;
 const CX8_FEATURE = 8;
 
 export const exchangeLines: readonly OpcodeLine[] = [

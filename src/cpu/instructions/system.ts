@@ -98,7 +98,9 @@ const control: readonly OpcodeLine[] = [
 const others: readonly OpcodeLine[] = [
   line("nop", "90", "", { semantics: nop }),
   // Reserved for hints since the P6: they do nothing, whatever the operand.
-  ...HINT_NOPS.map((opcode) => line("nop", `0F ${hex(opcode)}`, "E:a", { semantics: nop, feature: Generation.p6 })),
+  ...HINT_NOPS.map((opcode) =>
+    line("nop", `0F ${hex(opcode)}`, "E:a", { semantics: nop, feature: Generation.p6 }),
+  ),
   line("bound", "62 mem", "Gv Ma:a", helper("bound")),
   line("wait", "9B", "", helper("fwait")),
   ...REGISTERS.map((n) => line("fpu", hex(0xd8 + n), "E:a", helper("fpu"))),

@@ -161,7 +161,8 @@ function switchTask(core: Core, tss: Descriptor, request: Request): void {
 function loadImage(core: Core, image: TaskImage, nests: boolean): void {
   const { state } = core;
   for (const [index, value] of image.registers.entries()) state.setReg(index, value);
-  state.eflags = (image.eflags & ((ALL_FLAGS & ~core.cpuid.absentFlags) | loadsResume(core))) | (nests ? Flag.NT : 0);
+  state.eflags =
+    (image.eflags & ((ALL_FLAGS & ~core.cpuid.absentFlags) | loadsResume(core))) | (nests ? Flag.NT : 0);
   state.eip = image.eip;
   for (const [index, selector] of image.selectors.entries()) state.setSegment(index, selector, 0, 0, 0);
   state.setSegment(Segment.LDTR, image.ldt, 0, 0, 0);

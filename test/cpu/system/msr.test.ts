@@ -144,10 +144,14 @@ describe("identification and model-specific registers", () => {
   });
 
   it("CR4 bits of FXSAVE and SSE come with the features", () => {
+    const UD = { vector: 6, errorCode: -1 };
     const faults = CPU_MODELS.map((model) =>
       [Cr4.OSFXSR, Cr4.OSXMMEXCPT].map((bit) => faultOfMovToCr(new ProtectedCore(model), 4, bit)),
     );
     expect(faults).toEqual([
+      // Without CR4.
+      [UD, UD],
+      [UD, UD],
       ["nothing", GP0],
       ["nothing", "nothing"],
       ["nothing", "nothing"],
@@ -155,7 +159,7 @@ describe("identification and model-specific registers", () => {
   });
 
   it("a processor of an unknown name is refused", () => {
-    expect(() => new ProtectedCore("p7" as never)).toThrow("choose one of p6, pentium4, max");
+    expect(() => new ProtectedCore("p7" as never)).toThrow("choose one of i386, i486, p6, pentium4, max");
   });
 
   it("EFER has NXE and holds SCE, and a change of it drops all translations", () => {

@@ -37,7 +37,7 @@ export interface Difference {
 
 /** Decodes sequences of STRIDE bytes with both, as a processor of that name does; gives the differences. */
 export function compare(code: Uint8Array, bitness: 16 | 32, model: CpuModel = "max"): Difference[] {
-  const decoder = new Decoder(cpuIdentity(model).features);
+  const decoder = new Decoder(cpuIdentity(model).opcodes);
   const instruction = createInstruction();
   const reference = new ReferenceDecoder(code, bitness, model);
   const differences: Difference[] = [];

@@ -29,8 +29,11 @@ const PENTIUM_2 = [
   ...[MSR, MULTIBYTENOP, PAUSE, RDPMC, SEP, TSC, FXSR, MMX],
 ];
 const PENTIUM_4 = [...PENTIUM_2, CLFSH, SSE, SSE2];
+const I386 = [INTEL8086, INTEL186, INTEL286, INTEL386, FPU, FPU287, FPU387];
 /** What a processor of the name executes. */
 const KNOWN: Readonly<Record<CpuModel, ReadonlySet<CpuidFeature>>> = {
+  i386: new Set(I386),
+  i486: new Set([...I386, INTEL486]),
   p6: new Set(PENTIUM_2),
   pentium4: new Set(PENTIUM_4),
   max: new Set(PENTIUM_4),
