@@ -13,14 +13,7 @@ entry:
   mov edi,GDT
   mov ecx,gend-gdt
   rep movsb
-  lgdt [gdtr]
-  jmp 8:.n
-.n: mov ax,16
-  mov ds,ax
-  mov es,ax
-  mov fs,ax
-  mov gs,ax
-  mov ss,ax
+%include "flat.inc"
   ; the first 4 MiB as they are, but for the second page of the GDT and one for page faults
   mov edi,TABLE
   mov eax,3

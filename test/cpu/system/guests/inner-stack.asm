@@ -47,18 +47,12 @@
 ;= 00000309 0000000E 00000002 0000001B
 ;= 0000030A 00000008 00000000 0000001B
 %include "print.inc"
+%include "exception-tasks.inc"
 entry:
   mov esp,0x90000
   mov al,0xff ; no timer tick of the firmware's
   out 0x21,al
-  lgdt [gdtr]
-  jmp 8:.n
-.n: mov ax,16
-  mov ds,ax
-  mov es,ax
-  mov fs,ax
-  mov gs,ax
-  mov ss,ax
+%include "flat.inc"
   mov edi,idt
   mov ecx,64
   mov eax,good
@@ -71,16 +65,7 @@ entry:
   pop eax
   add edi,8
   loop .i
-%macro TASKGATE 2 ; vector, selector
-  mov word [idt+%1*8+2],%2
-  mov word [idt+%1*8+4],0xe500
-%endmacro
-  TASKGATE 8,0x40
-  TASKGATE 10,0x48
-  TASKGATE 11,0x50
-  TASKGATE 12,0x58
-  TASKGATE 13,0x60
-  TASKGATE 14,0x68
+  TASKGATES 0xe500
   lidt [idtr]
   mov edi,0x121000 ; the first 4 MiB as they are, users' too, but for one page
   mov eax,7
@@ -182,12 +167,7 @@ handler%1:
   iretd
   jmp handler%1
 %endmacro
-  HANDLER 8
-  HANDLER 10
-  HANDLER 11
-  HANDLER 12
-  HANDLER 13
-  HANDLER 14
+  HANDLERS
 
 ; ESP0 and SS0.
 wrongs:
@@ -213,15 +193,7 @@ gdt: dq 0
   dw 0x67, tss-start, 0x8910, 0 ; 28
   dq 0x00cf90000000ffff ; 30 read-only
   dq 0x00cf12000000ffff ; 38 absent
-%macro TASK 1
-  dw 0x67, tss%1-start, 0x8910, 0
-%endmacro
-  TASK 8  ; 40
-  TASK 10 ; 48
-  TASK 11 ; 50
-  TASK 12 ; 58
-  TASK 13 ; 60
-  TASK 14 ; 68
+  TASKS ; 40 to 68
   dw good-start, 8, 0xec00, 0x10 ; 70 call gate
   dq 0x00c0960000000000 ; 78 expand-down, from 1000
 gend:
@@ -235,17 +207,6 @@ tss: dd 0, 0, 0
   dd 0x120000
   times 17 dd 0
   dw 0, 0x68
-%macro TSS 1
-tss%1: times 7 dd 0
-  dd 0x120000, handler%1, 2, 0, 0, 0, 0, 0x8e000, 0, 0, 0
-  dd 16, 8, 16, 16, 16, 16, 0
-  dw 0, 0x68
-%endmacro
-  TSS 8
-  TSS 10
-  TSS 11
-  TSS 12
-  TSS 13
-  TSS 14
+  TSSS 0x120000
 align 8
 idt: times 64 dq 0

@@ -65,30 +65,15 @@
 ;= 0000011D 0000000D 00000030 00000028 00000000 11
 ;= 0000011E 0000000D 00000030 00000028 00000000 11
 %include "print.inc"
+%include "exception-tasks.inc"
 OLD equ 0x28
 NEW equ 0x30
 entry:
   mov esp,0x90000
   mov al,0xff ; no timer tick of the firmware's
   out 0x21,al
-  lgdt [gdtr]
-  jmp 8:.n
-.n: mov ax,16
-  mov ds,ax
-  mov es,ax
-  mov fs,ax
-  mov gs,ax
-  mov ss,ax
-%macro TASKGATE 2 ; vector, selector
-  mov word [idt+%1*8+2],%2
-  mov word [idt+%1*8+4],0x8500
-%endmacro
-  TASKGATE 8,0x40
-  TASKGATE 10,0x48
-  TASKGATE 11,0x50
-  TASKGATE 12,0x58
-  TASKGATE 13,0x60
-  TASKGATE 14,0x68
+%include "flat.inc"
+  TASKGATES 0x8500
   lidt [idtr]
   mov ax,OLD
   ltr ax
@@ -204,12 +189,7 @@ handler%1:
   iretd
   jmp handler%1
 %endmacro
-  HANDLER 8
-  HANDLER 10
-  HANDLER 11
-  HANDLER 12
-  HANDLER 13
-  HANDLER 14
+  HANDLERS
 
 %define FIELD(offset) victim+offset
 wrongs:
@@ -257,15 +237,7 @@ gdt: dq 0
   dw 0x67, old-start, 0x8910, 0 ; 28
   dw 0x67, victim-start, 0x8910, 0 ; 30
   dw 0x67, tsstells-start, 0x8910, 0 ; 38
-%macro TASK 1
-  dw 0x67, tss%1-start, 0x8910, 0
-%endmacro
-  TASK 8  ; 40
-  TASK 10 ; 48
-  TASK 11 ; 50
-  TASK 12 ; 58
-  TASK 13 ; 60
-  TASK 14 ; 68
+  TASKS ; 40 to 68
   dq 0x00cf1a000000ffff ; 70 absent code
   dq 0x00cf90000000ffff ; 78 read-only
   dq 0x00cf12000000ffff ; 80 absent data
@@ -288,18 +260,7 @@ template:
   dw 0, 0x68
 align 16
 victim: times 26 dd 0
-%macro TSS 2
-tss%1: times 7 dd 0
-  dd 0, %2, 2, 0, 0, 0, 0, 0x8e000, 0, 0, 0
-  dd 16, 8, 16, 16, 16, 16, 0
-  dw 0, 0x68
-%endmacro
-  TSS tells, tells
-  TSS 8, handler8
-  TSS 10, handler10
-  TSS 11, handler11
-  TSS 12, handler12
-  TSS 13, handler13
-  TSS 14, handler14
+  TSS tells, tells, 0
+  TSSS 0
 align 8
 idt: times 64 dq 0
