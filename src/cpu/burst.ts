@@ -169,10 +169,10 @@ export class Burst {
     return this.state.u16[(op + Op.OP_REMAINING) >> 1] as number;
   }
 
-  /** By STI or MOV SS, or because a device has been accessed already for an instruction that has not finished. */
+  /** By STI or MOV SS, by a task switch that is not complete, or because a device has been accessed already for an instruction that has not finished. */
   get interruptsHeldOff(): boolean {
     const { retired } = this;
-    return this.shadowAt === retired || this.answers.outstanding(retired);
+    return this.shadowAt === retired || this.i32[L.TASK >> 2] !== 0 || this.answers.outstanding(retired);
   }
 
   /** Notes what was thrown; errors that are no fault or exit of the guest go on. */

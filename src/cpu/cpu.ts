@@ -153,7 +153,6 @@ export class Cpu implements Processor {
     const { burst, events, u32 } = this;
     const exit = burst.exitRecord;
     burst.begin(budget);
-    // What is pending is for the new task, should a switch not be complete.
     if (u32[L.TASK >> 2] !== 0 && !events.enterPendingTasks()) return burst.end();
     events.intercepted = undefined;
     if (events.pending !== undefined) {
@@ -269,6 +268,8 @@ export class Cpu implements Processor {
   inject(event: InjectedEvent): void {
     // They are for the instruction that the event interrupts, which will be begun anew after its handler.
     this.burst.answers.clear();
+    // The fault of a new task takes the place of what was left to do of the switch.
+    if (event.kind === "exception") this.state.set(L.TASK, 0);
     this.events.pending = event;
   }
 

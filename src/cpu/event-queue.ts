@@ -1,15 +1,30 @@
 import { DR6_BREAKPOINTS } from "./breakpoints.ts";
 import type { Burst } from "./burst.ts";
-import { type Core, Vector } from "./core.ts";
+import { type Core, type GuestFault, Vector } from "./core.ts";
 import { ExitReason } from "./exit.ts";
 import * as L from "./layout.ts";
 import type { InjectedEvent } from "./processor.ts";
 import type { CpuState } from "./state.ts";
-import { deliverEvent, interceptException, isIntercepted, raiseAndDeliver } from "./system/index.ts";
-import { enterTask, TaskPending } from "./system/task-entry.ts";
+import {
+  deliverEvent,
+  type Event,
+  interceptException,
+  isIntercepted,
+  nextEvent,
+  raiseAndDeliver,
+} from "./system/index.ts";
+import { enterTask, switchingException, TaskPending } from "./system/task-entry.ts";
 
 const DEBUG_TRAP: InjectedEvent = { kind: "exception", vector: Vector.DB };
 const DR6_SINGLE_STEP = 1 << 14;
+
+/** An exception to be delivered later. */
+const asInjected = ({ vector, errorCode, address }: GuestFault | Event): InjectedEvent => ({
+  kind: "exception",
+  vector,
+  ...(errorCode >= 0 && { errorCode }),
+  ...(vector === Vector.PF && { cr2: address }),
+});
 
 /** What comes between two instructions: events to be delivered, and task switches to be completed. */
 export class EventQueue {
@@ -50,22 +65,30 @@ export class EventQueue {
     // Set by a delivery that no instruction's end consumes.
     state.set(L.SHADOW, 0);
     try {
-      const trapped = enterTask(this.core);
-      state.set(L.TASK, 0);
-      return trapped ? this.deliverDebugTrap() : true;
+      return this.beginTask(switchingException(pending));
     } catch (thrown) {
-      if (thrown === burst.exitSignal) return false;
-      if (thrown !== burst.fault) throw thrown;
-      state.set(L.TASK, 0);
-      // Nothing begins anew that would raise it again, should its delivery leave.
-      const event = this.faultAsEvent();
-      if (isIntercepted(this.core, event.vector)) {
-        this.intercepted = event;
-        return this.deliverFault();
-      }
-      this.pending = event;
-      return this.deliverPending();
+      if (thrown !== burst.exitSignal) throw thrown;
+      return false;
     }
+  }
+
+  /** `first`: the exception whose delivery comes to its end with the new task, or -1. False when the delivery of a fault or trap has left; throws ExitSignal. */
+  private beginTask(first: number): boolean {
+    const { state, burst, core } = this;
+    burst.exitRecord.vectoring = first;
+    let trapped: boolean;
+    try {
+      trapped = enterTask(core);
+    } catch (thrown) {
+      if (thrown !== burst.fault) throw thrown;
+      // Nothing begins anew that would raise it again, should its delivery leave.
+      this.pending = asInjected(nextEvent(core, first, burst.fault));
+      state.set(L.TASK, 0);
+      return this.performing || this.deliverPending();
+    }
+    burst.exitRecord.vectoring = -1;
+    state.set(L.TASK, 0);
+    return trapped ? this.deliverDebugTrap() : true;
   }
 
   /** Delivers the pending event; false when that left the guest, and then it stays pending. */
@@ -110,7 +133,7 @@ export class EventQueue {
       interceptException(this.core, vector, errorCode, address, -1);
       return false;
     }
-    const event = this.performing ? this.faultAsEvent() : undefined;
+    const event = this.performing ? asInjected(burst.fault) : undefined;
     try {
       raiseAndDeliver(this.core, burst.fault);
       this.delivered();
@@ -150,17 +173,6 @@ export class EventQueue {
     }
     this.pending = DEBUG_TRAP;
     return this.deliverPending();
-  }
-
-  /** The noted fault, to be delivered later. */
-  private faultAsEvent(): InjectedEvent {
-    const { vector, errorCode, address } = this.burst.fault;
-    return {
-      kind: "exception",
-      vector,
-      ...(errorCode >= 0 && { errorCode }),
-      ...(vector === Vector.PF && { cr2: address }),
-    };
   }
 
   /** The guest is at the beginning of a handler. */

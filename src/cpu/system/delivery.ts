@@ -233,7 +233,11 @@ export function interceptException(
 export const isIntercepted = (core: Core, vector: number): boolean =>
   ((core.intercepts.exceptions >>> vector) & 1) !== 0;
 
-function nextEvent(core: Core, first: number, fault: GuestFault): Event {
+/**
+ * What is delivered when `fault` comes while exception `first` (-1: none) was being delivered: the double-fault rule. Throws ExitSignal when the monitor
+ * wants to see it, and for a shutdown.
+ */
+export function nextEvent(core: Core, first: number, fault: GuestFault): Event {
   if (isIntercepted(core, fault.vector)) {
     interceptException(core, fault.vector, fault.errorCode, fault.address, first);
     core.leave();

@@ -26,6 +26,7 @@ export {
   type EventKind,
   interceptException,
   isIntercepted,
+  nextEvent,
   raiseAndDeliver,
 } from "./delivery.ts";
 export { combineExceptions, isGuestFault } from "./exceptions.ts";

@@ -29,14 +29,26 @@ export const TaskPending = {
   debugTrap: 1 << 4,
   /** The monitor must be told of the new CR3 first. */
   announceCr3: 1 << 5,
+  /** An exception has switched; its vector is in bits 8 to 15. */
+  exception: 1 << 6,
 } as const;
+
+const VECTOR_SHIFT = 8;
+
+/** These bits of the word TASK when exception `vector` has switched; 0 when no exception has (-1). */
+export const switchedBy = (vector: number): number =>
+  vector < 0 ? 0 : TaskPending.exception | (vector << VECTOR_SHIFT);
+
+/** The vector of the exception whose delivery comes to its end with the new task, or -1. */
+export const switchingException = (pending: number): number =>
+  pending & TaskPending.exception ? (pending >>> VECTOR_SHIFT) & 0xff : -1;
 
 const DR6_TASK_SWITCH = 1 << 15;
 const DATA_SEGMENTS = [Segment.ES, Segment.DS, Segment.FS, Segment.GS] as const;
 
 /**
- * Checks and loads the new task's segments, and pushes its error code. Done, or a fault of the new task is raised (the word TASK is then
- * clear), or an exit signal thrown (then this begins anew). True when a debug trap is due, with DR6 set.
+ * Checks and loads the new task's segments, and pushes its error code. Done, or a fault of the new task is raised, or an exit signal
+ * thrown (then this begins anew). True when a debug trap is due, with DR6 set.
  */
 export function enterTask(core: Core): boolean {
   const { state } = core;

@@ -7,7 +7,7 @@ import type { Event } from "./delivery.ts";
 import { type Descriptor, lookUpDescriptor, SystemType, selectorError } from "./descriptor.ts";
 import { ALL_FLAGS, loadsResume } from "./flags.ts";
 import { Segment } from "./segmentation.ts";
-import { TaskPending } from "./task-entry.ts";
+import { switchedBy, TaskPending } from "./task-entry.ts";
 import { readTaskImage, type TaskImage, tssFormatOf } from "./task-image.ts";
 
 /**
@@ -42,7 +42,7 @@ export function switchesTask(
   if (!target.present) core.raise(Vector.NP, selectorError(selector));
   // A TSS selector must be of the GDT; through a gate it is the gate's.
   const tss = isTss ? inGdt(core, target, 0) : fetchTss(core, target.gateSelector, Vector.GP, 0);
-  switchTask(core, demandAvailable(core, tss, 0), { cause, returnEip, setsRf: false, ext: 0, errorCode: -1 });
+  switchTask(core, demandAvailable(core, tss, 0), { cause, returnEip, ...BY_INSTRUCTION });
   core.state.set(L.SHADOW, L.SHADOW_TASK);
   return true;
 }
@@ -56,7 +56,7 @@ export function returnToLinkedTask(core: Core, returnEip: number): void {
   if (type !== SystemType.tss16Busy && type !== SystemType.tss32Busy)
     core.raise(Vector.TS, selectorError(link));
   if (!tss.present) core.raise(Vector.NP, selectorError(link));
-  switchTask(core, tss, { cause: "iret", returnEip, setsRf: false, ext: 0, errorCode: -1 });
+  switchTask(core, tss, { cause: "iret", returnEip, ...BY_INSTRUCTION });
   state.set(L.SHADOW, L.SHADOW_TASK);
 }
 
@@ -70,7 +70,8 @@ export function switchForEvent(
 ): void {
   const tss = demandAvailable(core, fetchTss(core, selector, Vector.GP, ext), ext);
   const { returnEip, errorCode } = event;
-  switchTask(core, tss, { cause: "event", returnEip, setsRf, ext, errorCode });
+  const exception = event.kind === "exception" ? event.vector : -1;
+  switchTask(core, tss, { cause: "event", returnEip, setsRf, ext, errorCode, exception });
 }
 
 function inGdt(core: Core, tss: Descriptor, ext: number): Descriptor {
@@ -101,7 +102,11 @@ interface Request {
   readonly ext: number;
   /** To be pushed on the new task's stack; -1 if none. */
   readonly errorCode: number;
+  /** Vector of the exception that the new task is to handle, or -1. */
+  readonly exception: number;
 }
+
+const BY_INSTRUCTION = { setsRf: false, ext: 0, errorCode: -1, exception: -1 } as const;
 
 function switchTask(core: Core, tss: Descriptor, request: Request): void {
   const { state, memory } = core;
@@ -144,7 +149,7 @@ function switchTask(core: Core, tss: Descriptor, request: Request): void {
 
   state.setSegment(Segment.TR, tss.selector, tss.base, tss.limit, tss.attributes | BUSY);
   loadImage(core, image, nests);
-  let pending: number = TaskPending.yes | (ext ? TaskPending.ext : 0);
+  let pending: number = TaskPending.yes | (ext ? TaskPending.ext : 0) | switchedBy(request.exception);
   if (format.wide) pending |= TaskPending.wide;
   if (image.debugTrap) pending |= TaskPending.debugTrap;
   if (request.errorCode >= 0) pending |= TaskPending.errorCode;
