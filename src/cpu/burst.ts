@@ -51,6 +51,8 @@ export class Burst {
   stepHeldOff = false;
   /** A repeated string instruction has done an iteration. */
   iterated = false;
+  /** Retired count at the last such iteration: until it moves, that instruction is in the middle. */
+  iteratedAt = -1;
   /** Events delivered since an instruction retired or a repeated one got on, and the retired count at the first of them. */
   deliveryCount = 0;
   deliveredAt = -1;
@@ -114,6 +116,11 @@ export class Burst {
   /** Instructions that may still retire. */
   get left(): number {
     return this.i32[L.BUDGET >> 2] as number;
+  }
+
+  /** Of a repeated instruction that has not finished. */
+  get inRepetition(): boolean {
+    return this.iteratedAt === this.retired;
   }
 
   /** Instructions retired before the running one. */

@@ -200,8 +200,10 @@ export class CoreServices implements Core {
   }
 
   iterationDone(): void {
-    this.burst.answers.clear();
-    this.burst.iterated = true;
-    this.burst.deliveredAt = -1;
+    const { burst } = this;
+    burst.answers.clear();
+    burst.iterated = true;
+    burst.iteratedAt = burst.retiredBefore();
+    burst.deliveredAt = -1;
   }
 }

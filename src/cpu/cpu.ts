@@ -270,6 +270,8 @@ export class Cpu implements Processor {
     this.burst.answers.clear();
     // The fault of a new task takes the place of what was left to do of the switch.
     if (event.kind === "exception") this.state.set(L.TASK, 0);
+    if (this.state.get(L.NMI_BLOCKED) === L.NMI_UNBLOCKING)
+      this.state.set(L.NMI_BLOCKED, event.kind === "exception" ? 0 : 1);
     this.events.pending = event;
   }
 

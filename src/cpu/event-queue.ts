@@ -4,7 +4,7 @@ import { type Core, type GuestFault, Vector } from "./core.ts";
 import { ExitReason } from "./exit.ts";
 import * as L from "./layout.ts";
 import type { InjectedEvent } from "./processor.ts";
-import type { CpuState } from "./state.ts";
+import { type CpuState, Flag } from "./state.ts";
 import {
   deliverEvent,
   type Event,
@@ -96,6 +96,8 @@ export class EventQueue {
     const { burst, core } = this;
     const event = this.pending as InjectedEvent;
     const errorCode = event.errorCode ?? -1;
+    // The flags that are saved in the middle of a repeated instruction (Intel SDM vol. 3, 17.3.1.1).
+    if (burst.inRepetition) this.state.set(L.EFLAGS_REST, this.state.get(L.EFLAGS_REST) | Flag.RF);
     try {
       if (event.kind !== "exception") {
         deliverEvent(core, {
@@ -161,6 +163,8 @@ export class EventQueue {
   deliverTraps(due: number): boolean {
     const { state } = this;
     this.burst.hits = 0;
+    // IRET may have loaded it: the trap is of an instruction that is done.
+    if (!this.burst.inRepetition) state.set(L.EFLAGS_REST, state.get(L.EFLAGS_REST) & ~Flag.RF);
     state.set(L.DR6, (state.get(L.DR6) & ~DR6_BREAKPOINTS) | due);
     return this.deliverDebugTrap();
   }
@@ -183,5 +187,6 @@ export class EventQueue {
     burst.deliveredAt = retired;
     burst.deliveryCount++;
     burst.shadowAt = -1;
+    burst.iteratedAt = -1;
   }
 }

@@ -105,8 +105,9 @@ export const EFER = 0x214;
 export const APIC_BASE = 0x218;
 export const APIC_PRESENT = 1;
 export const APIC_ID = 0x21c;
-/** Not zero from the delivery of a non-maskable interrupt until IRET: no other is taken. */
+/** Not zero from the delivery of a non-maskable interrupt until IRET: no other is taken. NMI_UNBLOCKING: that IRET has left for the monitor. */
 export const NMI_BLOCKED = 0x204;
+export const NMI_UNBLOCKING = 2;
 /** DR0..DR3, then DR6 and DR7. */
 export const DR0 = 0x220;
 export const DR6 = 0x230;
@@ -145,6 +146,8 @@ export const FERR = 0x3a0;
 
 /** What a vcpu's saved state holds besides registers (not used by generated code): 64-bit floats, then words. */
 export const RETIRED = 0x3c0;
+/** Count of retired instructions at which the last iteration of a repeated instruction was done: while RETIRED equals this, it is in the middle. */
+export const ITERATED_AT = 0x3a8;
 /** Count of retired instructions at which the interrupt shadow ends (exclusive): it holds while RETIRED equals this. */
 export const SHADOW_AT = 0x3c8;
 /** Injected event not yet delivered: kind (0 none, 1 external, 2 exception, 3 non-maskable, bit 4 error code, bit 5 CR2), vector, error code, CR2. */

@@ -58,6 +58,7 @@ export class SavedState {
     burst.settle();
     f64[L.RETIRED >> 3] = burst.retired;
     f64[L.SHADOW_AT >> 3] = burst.shadowAt;
+    f64[L.ITERATED_AT >> 3] = burst.iteratedAt;
     f64[L.DELIVERED_AT >> 3] = burst.deliveredAt;
     state.set(L.DELIVERIES, burst.deliveryCount);
     this.i64[L.TSC_OFFSET >> 3] = BigInt.asIntN(64, this.core.tscOffset);
@@ -81,6 +82,7 @@ export class SavedState {
     burst.controls = controls;
     burst.retired = f64[L.RETIRED >> 3] as number;
     burst.shadowAt = f64[L.SHADOW_AT >> 3] as number;
+    burst.iteratedAt = f64[L.ITERATED_AT >> 3] as number;
     burst.deliveredAt = f64[L.DELIVERED_AT >> 3] as number;
     burst.deliveryCount = state.get(L.DELIVERIES);
     this.core.tscOffset = this.i64[L.TSC_OFFSET >> 3] as bigint;
@@ -136,6 +138,7 @@ export class SavedState {
     s.updateMode();
     burst.breakpoints.update();
     burst.shadowAt = -1;
+    burst.iteratedAt = -1;
     burst.answers.clear();
     burst.deliveryCount = 0;
     burst.deliveredAt = -1;

@@ -3,7 +3,7 @@ import type { Core, GuestFault } from "../core.ts";
 import { Vector } from "../core.ts";
 import { ExitReason } from "../exit.ts";
 import * as L from "../layout.ts";
-import { Flag } from "../state.ts";
+import { type CpuState, Flag } from "../state.ts";
 import { checkEntry, checkRealEntry, enterCode, enterRealCode, fetchCode } from "./code-entry.ts";
 import { type Descriptor, markAccessed, SystemType, selectorError, setSegmentFrom } from "./descriptor.ts";
 import { combineExceptions, isGuestFault } from "./exceptions.ts";
@@ -43,8 +43,15 @@ function isFault(event: Event): boolean {
   );
 }
 
-/** An interrupt before an instruction that RF was set for leaves it set. */
-const returnedFlags = (event: Event): number => (event.kind === "external" ? -1 : ~Flag.RF);
+/**
+ * EFLAGS to be saved: RF is set for a fault's instruction, and stays as it is where an interrupt or a debug trap comes before one that it was set for or that is in
+ * the middle of its repetitions (Intel SDM vol. 3, 17.3.1.1).
+ */
+function savedFlags(state: CpuState, event: Event): number {
+  if (isFault(event)) return state.eflags | Flag.RF;
+  const keeps = event.kind === "external" || (event.kind === "exception" && event.vector === Vector.DB);
+  return keeps ? state.eflags : state.eflags & ~Flag.RF;
+}
 
 /** What is pushed, in this order, and then null when virtual-8086 mode is left. */
 const DATA_SEGMENTS = [Segment.GS, Segment.FS, Segment.DS, Segment.ES] as const;
@@ -121,7 +128,7 @@ function deliverProtected(core: Core, event: Event): void {
   const ext = event.kind === "software" ? 0 : 1;
   const gate = fetchGate(core, event, ext);
   if (gate.task) {
-    switchForEvent(core, gate.selector, event, ext, isFault(event));
+    switchForEvent(core, gate.selector, event, ext, (savedFlags(state, event) & Flag.RF) !== 0);
     finish(core, event, 0);
     state.set(L.SHADOW, state.get(L.SHADOW) | L.SHADOW_TASK);
     return;
@@ -135,8 +142,7 @@ function deliverProtected(core: Core, event: Event): void {
   if (virtual && (code.conforming || code.dpl !== 0))
     core.raise(Vector.GP, selectorError(gate.selector, ext));
 
-  const flags = (state.eflags & returnedFlags(event)) | (isFault(event) ? Flag.RF : 0);
-  const frame = [flags, state.selector(Segment.CS), event.returnEip];
+  const frame = [savedFlags(state, event), state.selector(Segment.CS), event.returnEip];
   if (event.errorCode >= 0) frame.push(event.errorCode);
 
   if (!code.conforming && code.dpl < cpl) enterInnerRing(core, code, gate, frame, ext);

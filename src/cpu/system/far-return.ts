@@ -4,6 +4,7 @@ import * as L from "../layout.ts";
 import { Flag } from "../state.ts";
 import { checkEntry, checkRealEntry, enterCode, enterRealCode, fetchCode } from "./code-entry.ts";
 import { type Descriptor, markAccessed, selectorError, setSegmentFrom } from "./descriptor.ts";
+import { isGuestFault } from "./exceptions.ts";
 import {
   ALL_FLAGS,
   checkVirtualFlags,
@@ -141,9 +142,20 @@ function iretProtected(core: Core, op: HelperOp): void {
 
 /** IRET (CF; Intel SDM vol. 2, IRET). */
 export const iret: Helper = (core, op) => {
-  // Whatever comes of it: another non-maskable interrupt may be taken now.
-  core.state.set(L.NMI_BLOCKED, 0);
+  if (core.state.get(L.NMI_BLOCKED) !== 0) return iretUnblocking(core, op);
   if (usesDescriptors(core.state)) iretProtected(core, op);
   else iretReal(core, op);
   return Outcome.jump;
 };
+
+/** Whatever comes of it, a fault too, another non-maskable interrupt may be taken then; but not while it is left for the monitor. */
+function iretUnblocking(core: Core, op: HelperOp): Outcome {
+  const { state } = core;
+  state.set(L.NMI_BLOCKED, 0);
+  try {
+    return iret(core, op);
+  } catch (thrown) {
+    if (!isGuestFault(thrown)) state.set(L.NMI_BLOCKED, L.NMI_UNBLOCKING);
+    throw thrown;
+  }
+}

@@ -97,7 +97,7 @@ interface Request {
   readonly cause: Cause;
   /** Where the old task goes on. */
   readonly returnEip: number;
-  /** The old task is stopped by a fault: RF is set in its saved EFLAGS. */
+  /** RF is set in the saved EFLAGS of the old task. */
   readonly setsRf: boolean;
   readonly ext: number;
   /** To be pushed on the new task's stack; -1 if none. */

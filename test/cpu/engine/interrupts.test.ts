@@ -219,3 +219,40 @@ describe("injected events", () => {
     expect(g.haltedIn).toBe(8);
   });
 });
+
+describe("the IRET of a handler of non-maskable interrupts", () => {
+  /** In that handler, with a stack that is not there. */
+  function inHandler(): EngineGuest {
+    const g = guest();
+    g.start(code().hlt().build(), { paged: true });
+    g.load(new GuestBuilder({ origin: CODE + 0x400 }).nop().iret().build());
+    g.gate(2, CODE + 0x400);
+    g.cpu.inject({ kind: "nmi", vector: 2 });
+    g.cpu.run(1);
+    g.cpu.controls = 1;
+    g.unmap(STACK - 0x1000);
+    g.cpu.flushTlbAll();
+    return g;
+  }
+
+  it("lets none come while it has left for the monitor, and then one", () => {
+    const g = inHandler();
+    for (let turn = 0; turn < 2; turn++) {
+      expect(g.cpu.run(100)).toMatchObject({ reason: "pageFault", eip: CODE + 0x401 });
+      expect(g.cpu.nmiReady).toBe(false);
+    }
+    g.map(STACK - 0x1000, STACK - 0x1000, W);
+    expect([g.cpu.run(100).reason, g.cpu.state.eip, g.cpu.nmiReady]).toEqual(["hlt", CODE + 1, true]);
+  });
+
+  it("lets one come once it has faulted", () => {
+    const g = inHandler();
+    g.cpu.run(100);
+    g.cpu.inject({ kind: "exception", vector: 14, errorCode: 0, cr2: STACK - 12 });
+    expect(g.cpu.nmiReady).toBe(true);
+    const h = inHandler();
+    h.cpu.run(100);
+    h.cpu.inject(external(0x31));
+    expect(h.cpu.nmiReady).toBe(false);
+  });
+});
