@@ -63,7 +63,7 @@ supervisor's rights, takes VM from an IRET of any ring, ignores a superfluous LO
 \`npm run record:system\` records these anew (nasm, qemu-system-i386).
 
 Instructions in a row, with branches, calls and loops among them, are recorded too: 1,200 stretches of code, replayed in rings 0 and 3, with paging and without, by
-\`test/cpu/engine/sequences.test.ts\`.
+\`test/cpu/engine/sequences.long.test.ts\`.
 
 ## What is not compared
 
