@@ -14,7 +14,7 @@ import * as L from "./layout.ts";
 import { type CpuMemory, REFUSED } from "./linear-memory.ts";
 import { requireUnits } from "./sse/units.ts";
 import { type CpuState, Flag } from "./state.ts";
-import { linearAddress } from "./system/index.ts";
+import { linearAddress, VIRTUAL_PENDING } from "./system/index.ts";
 
 export interface CodeParts {
   readonly state: CpuState;
@@ -252,7 +252,11 @@ export class CodeServices implements HandlerImports {
     burst.currentOp = 0;
     const wanted =
       (burst.windowRequested && (flags & Flag.IF) !== 0) || (burst.controls & ExitControl.nmiWindow) !== 0;
-    const stops = wanted || (flags & (Flag.TF | Flag.RF)) !== 0 || burst.hits !== 0;
+    const stops =
+      wanted ||
+      (flags & (Flag.TF | Flag.RF)) !== 0 ||
+      (flags & VIRTUAL_PENDING) === VIRTUAL_PENDING ||
+      burst.hits !== 0;
     if (shadow === 0 && !stops) return outcome;
     const rest = burst.remaining(op) - 1;
     if (shadow !== 0) {

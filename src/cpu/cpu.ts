@@ -8,7 +8,7 @@ import { BlockFinder } from "./block-finder.ts";
 import { Burst, Trouble } from "./burst.ts";
 import { CodeServices } from "./code-services.ts";
 import { HandlerTable } from "./cold/handlers.ts";
-import type { CpuIdentity } from "./core.ts";
+import { type CpuIdentity, Vector } from "./core.ts";
 import { CoreServices } from "./core-services.ts";
 import { EventQueue } from "./event-queue.ts";
 import { ExitControl, type ExitIntercepts, ExitReason, type ExitRecord } from "./exit.ts";
@@ -19,7 +19,7 @@ import { CpuMemory } from "./linear-memory.ts";
 import type { InjectedEvent, Processor, ReadableRegisters } from "./processor.ts";
 import { SavedState } from "./saved-state.ts";
 import { CpuState, Flag } from "./state.ts";
-import { type CpuModel, cpuIdentity } from "./system/index.ts";
+import { type CpuModel, cpuIdentity, takesVirtualInterrupt, VIRTUAL_PENDING } from "./system/index.ts";
 import { Tlb } from "./tlb.ts";
 
 /** Exit controls that `perform` does not lift. */
@@ -201,11 +201,18 @@ export class Cpu implements Processor {
       }
       u32[L.FAULT >> 2] = 0;
       exit.vectoring = -1;
-      const heldBack = left - limit;
-      if (heldBack > 0) burst.holdBack(heldBack);
-      const block = this.finder.findWithin(limit);
-      if (block !== 0) this.handlers.start(block);
-      if (heldBack > 0) burst.holdBack(-heldBack);
+      if ((rest & VIRTUAL_PENDING) === VIRTUAL_PENDING && takesVirtualInterrupt(this.state)) {
+        burst.currentOp = 0;
+        burst.fault.vector = Vector.GP;
+        burst.fault.errorCode = 0;
+        burst.trouble = Trouble.fault;
+      } else {
+        const heldBack = left - limit;
+        if (heldBack > 0) burst.holdBack(heldBack);
+        const block = this.finder.findWithin(limit);
+        if (block !== 0) this.handlers.start(block);
+        if (heldBack > 0) burst.holdBack(-heldBack);
+      }
       if (resuming && burst.left === left)
         u32[L.EFLAGS_REST >> 2] = (u32[L.EFLAGS_REST >> 2] as number) | Flag.RF;
       const trouble = burst.trouble as Trouble;

@@ -137,7 +137,8 @@ function iretProtected(core: Core, op: HelperOp): void {
   returnTo(core, fetchReturnCode(core, selector), eip, 3 * size, 0, size);
   // What may be changed is judged by the ring returned from.
   const resume = size === 4 ? loadsResume(core) : 0;
-  writeFlags(state, flags, flagsWritableAt(core, cpl, before, size) | resume);
+  const virtual = size === 4 && cpl === 0 ? (Flag.VIF | Flag.VIP) & ~core.cpuid.absentFlags : 0;
+  writeFlags(state, flags, flagsWritableAt(core, cpl, before, size) | resume | virtual);
 }
 
 /** IRET (CF; Intel SDM vol. 2, IRET). */

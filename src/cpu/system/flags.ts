@@ -62,6 +62,19 @@ export function checkVirtualFlags(core: Core, image: number): void {
   if (image & Flag.TF || (pending && image & Flag.IF)) core.raise(Vector.GP, 0);
 }
 
+/** Of EFLAGS: both set say that a virtual interrupt is pending and may be taken. */
+export const VIRTUAL_PENDING = Flag.VIF | Flag.VIP;
+
+/**
+ * #GP(0) before the next instruction: where virtual interrupts are on and IOPL is below 3, one is pending and not held back (Intel SDM vol. 3, 20.3.2, 20.4).
+ * IRET of ring 0 and task switches lead there.
+ */
+export function takesVirtualInterrupt(state: CpuState): boolean {
+  const flags = state.get(L.EFLAGS_REST);
+  if ((flags & VIRTUAL_PENDING) !== VIRTUAL_PENDING || state.cpl !== 3 || !isProtected(state)) return false;
+  return ioPrivilege(flags) < 3 && (state.cr4 & (flags & Flag.VM ? Cr4.VME : Cr4.PVI)) !== 0;
+}
+
 /** Writes such an image: VIF gets its IF; IF and IOPL stay. */
 export function writeVirtualFlags(core: Core, image: number): void {
   const mask = (ALWAYS_WRITABLE & 0xffff) | Flag.VIF;

@@ -30,6 +30,7 @@ export {
   raiseAndDeliver,
 } from "./delivery.ts";
 export { combineExceptions, isGuestFault } from "./exceptions.ts";
+export { takesVirtualInterrupt, VIRTUAL_PENDING } from "./flags.ts";
 export {
   linearAddress,
   readMemory,
