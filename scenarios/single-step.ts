@@ -27,8 +27,8 @@ const COMMAND = {
   name: "scenarios/single-step.ts",
   summary:
     "Replays instruction tests that were recorded on real processors, MOO files or JSON of SingleStepTests (8088 to 80386), and compares registers and\n" +
-    "memory. FILE may be a folder. Beside the files, or one folder up, metadata.json tells which flags instructions define, and revocation_list.txt which\n" +
-    "tests are withdrawn. The exit code is 0 exactly when every case came out as recorded.",
+    "memory. FILE may be a folder. Beside the files, or one folder up, metadata.json or 80386.csv tells which flags instructions define, where the files do\n" +
+    "not, and revocation_list.txt which tests are withdrawn. The exit code is 0 exactly when every case came out as recorded.",
   operands: "FILE…",
   flags: FLAGS,
   without: WITHOUT,

@@ -161,6 +161,7 @@ export class BareProcessor {
   get(name: keyof RegisterValues): number {
     const { state } = this.cpu;
     if (name === "eflags") return state.eflags;
+    if (name === "cr0") return (state.cr0 | state.get(L.CR0_ABSENT)) >>> 0;
     if (name in SEGMENTS) return state.selector(SEGMENTS[name as SegmentName]);
     return state.get(WORDS[name as keyof typeof WORDS]);
   }
@@ -169,7 +170,7 @@ export class BareProcessor {
   registers(): RegisterValues {
     const { state } = this.cpu;
     const values: Partial<RegisterValues> = { eflags: state.eflags };
-    for (const [name, at] of WORD_ENTRIES) values[name] = state.get(at);
+    for (const [name] of WORD_ENTRIES) values[name] = this.get(name);
     for (const [name, index] of SEGMENT_ENTRIES) values[name] = state.selector(index);
     return values as RegisterValues;
   }
@@ -198,6 +199,11 @@ export class BareProcessor {
     for (const [name, at] of WORD_ENTRIES) {
       const value = values[name];
       if (value !== undefined) state.set(at, value);
+    }
+    const { cr0Ones } = cpu.cpuid;
+    if (values.cr0 !== undefined && cr0Ones !== 0) {
+      state.set(L.CR0, values.cr0 & ~cr0Ones);
+      state.set(L.CR0_ABSENT, values.cr0 & cr0Ones);
     }
     if (values.eflags !== undefined) state.eflags = values.eflags;
     const isVirtual = (state.eflags & Flag.VM) !== 0;

@@ -186,8 +186,10 @@ export interface CpuIdentity {
   readonly features: number;
   /** The same with a bit for each Generation reached: which opcodes there are. */
   readonly opcodes: number;
-  /** Bits of CR0 that software can change; others keep their value. ET is not among them. */
+  /** Bits of CR0 that software can change; others keep their value. */
   readonly cr0Writable: number;
+  /** Bits of CR0 that the processor does not have and that read as ones. */
+  readonly cr0Ones: number;
   /** Bits of EFLAGS that software cannot set, though later processors have them. */
   readonly absentFlags: number;
   /** Leaf 1 ECX. */

@@ -31,14 +31,14 @@ export class HelperRegistry implements HelperNumbers {
     const byName = new Map<string, number>();
     const all: Readonly<Record<string, Helper>> = { ...HELPERS, ...SSE_HELPERS, fpu, fwait };
     for (const line of lines) {
-      if (line.helper === undefined) continue;
-      let number = byName.get(line.helper);
+      const name = line.helper ?? line.before486;
+      if (name === undefined) continue;
+      let number = byName.get(name);
       if (number === undefined) {
-        const helper = all[line.helper];
-        if (helper === undefined)
-          throw new Error(`opcode ${line.mnemonic} names no helper: "${line.helper}"`);
+        const helper = all[name];
+        if (helper === undefined) throw new Error(`opcode ${line.mnemonic} names no helper: "${name}"`);
         number = table.push(helper) - 1;
-        byName.set(line.helper, number);
+        byName.set(name, number);
       }
       this.numbers.set(line, number);
     }

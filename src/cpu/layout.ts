@@ -93,6 +93,8 @@ export const SEG_HI = 20;
 export const SEG_PERM = 24;
 
 export const CR0 = 0x200;
+/** What software reads in the bits of CR0 that the processor does not have. */
+export const CR0_ABSENT = 0x3b0;
 export const CR2 = 0x208;
 export const CR3 = 0x20c;
 export const CR4 = 0x210;
@@ -171,6 +173,8 @@ export const MISC_ENABLE = 0xe04;
 export const TLB_SPACE = 0xe0c;
 /** 16 bytes that pass between generated code and the slow paths of accesses of 8 and 16 bytes. */
 export const WIDE = 0xe10;
+/** TR3 to TR7. */
+export const TEST_REGISTERS = 0xe20;
 /** Memory types, 8 bytes a register: IA32_PAT, IA32_MTRR_DEF_TYPE, 11 fixed ranges, 8 variable ranges (base and mask). To FE8. */
 export const PAT = 0xf00;
 export const MTRR_DEFAULT = 0xf08;

@@ -155,6 +155,7 @@ export class SavedState {
     // In real mode code is written through CS as freely as it is run from there.
     s.set(L.SEG_CS + L.SEG_PERM, 7);
     s.set(L.CR0, Cr0.ET | (cacheControl & this.core.cpuid.cr0Writable));
+    s.set(L.CR0_ABSENT, this.core.cpuid.cr0Ones);
     s.eflags = 2;
     s.eip = 0xfff0;
     s.setReg(2, this.core.cpuid.signature);

@@ -31,7 +31,7 @@ describe("processors before the Pentium", () => {
   });
 
   test.each([
-    ["i386", 0x10, 0x1e],
+    ["i386", 0x7ffffff0, 0x7fffffee],
     ["i486", 0x60000010, 0x6005003e],
   ] as const)("%s begins with the CR0 that it has, and changes no more of it", (model, reset, after) => {
     // MOV CR0, EAX
@@ -42,7 +42,7 @@ describe("processors before the Pentium", () => {
   });
 
   it("an i386 takes NW without CD, neither of which it has, where an i486 refuses it", () => {
-    expect(run("i386", [0x0f, 0x22, 0xc0], 1, 0x20000010).get("cr0")).toBe(0x10);
+    expect(run("i386", [0x0f, 0x22, 0xc0], 1, 0x20000010).get("cr0")).toBe(0x7ffffff0);
     expect(run("i486", [0x0f, 0x22, 0xc0], 0, 0x20000010).step().exception?.vector).toBe(13);
   });
 
@@ -67,5 +67,169 @@ describe("processors before the Pentium", () => {
   ] as const)("%s came with the i486", (_, bytes) => {
     expect(run("i386", bytes, 0).step().exception).toEqual({ vector: UNDEFINED });
     expect(run("i486", bytes, 0).step().end).toBe("done");
+  });
+});
+
+describe("test registers", () => {
+  const FROM = 0x24;
+  const TO = 0x26;
+  const moves = (opcode: number, register: number) => [0x0f, opcode, 0xc0 | (register << 3)];
+
+  test.each([
+    ["i386", [6, 7]],
+    ["i486", [3, 4, 5, 6, 7]],
+    ["p6", []],
+  ] as const)("%s has those that it has", (model, there) => {
+    for (let register = 0; register < 8; register++)
+      for (const opcode of [FROM, TO]) {
+        const { exception } = run(model, moves(opcode, register), 0).step();
+        const has = (there as readonly number[]).includes(register);
+        expect(exception).toEqual(has ? undefined : { vector: UNDEFINED });
+      }
+  });
+
+  it("test registers are held, and a look-up in the TLB finds nothing", () => {
+    // MOV TR7, EAX; MOV TR6, EAX; XOR EAX, EAX; MOV EAX, TR6; MOV EBX, TR7
+    const code = [
+      ...moves(TO, 7),
+      ...moves(TO, 6),
+      0x66,
+      0x31,
+      0xc0,
+      ...moves(FROM, 6),
+      0x0f,
+      FROM,
+      0xc0 | (7 << 3) | 3,
+    ];
+    const written = run("i386", code, 5, 0x12345ff0);
+    expect([written.get("eax"), written.get("ebx")]).toEqual([0x12345ff0, 0x12345ff0]);
+    const lookedUp = run("i386", code, 5, 0x12345ff1);
+    expect([lookedUp.get("eax"), lookedUp.get("ebx")]).toEqual([0x12345ff1, 0x12345fe1]);
+  });
+});
+
+describe("what an 80386 alone does", () => {
+  /** One instruction of 16-bit code on an i386. */
+  const on386 = (bytes: readonly number[], registers: Parameters<BareProcessor["set"]>[0]) => {
+    const processor = run("i386", bytes, 0);
+    processor.set({ ds: 0, es: 0, ...registers });
+    return processor;
+  };
+  const FLAGS = 0x8d5;
+
+  test.each([
+    // Bytes and words, by CL. Beyond the width only a multiple of it leaves the last bit.
+    ["shl al,16", [0xd2, 0xe0], 0x01, 16, 0, 0x1],
+    ["shl al,16, bit clear", [0xd2, 0xe0], 0xfe, 16, 0, 0],
+    ["shl al,15", [0xd2, 0xe0], 0xff, 15, 0, 0],
+    ["shl al,8", [0xd2, 0xe0], 0x01, 8, 0, 0x1],
+    ["shr al,24", [0xd2, 0xe8], 0x80, 24, 0, 0x1],
+    ["shr al,9", [0xd2, 0xe8], 0xff, 9, 0, 0],
+    ["shl ax,17", [0xd3, 0xe0], 0xffff, 17, 0, 0],
+    ["shr ax,16", [0xd3, 0xe8], 0x8000, 16, 0, 0x1],
+    ["sal /6 al,16", [0xd2, 0xf0], 0x01, 16, 0, 0x1],
+    ["shl ax,3", [0xd3, 0xe0], 0x3001, 3, 0x8008, 0x1],
+  ] as const)("%s", (_, bytes, eax, ecx, result, carry) => {
+    const processor = on386(bytes, { eax, ecx, eflags: 2 });
+    expect(processor.step().end).toBe("done");
+    expect([processor.get("eax"), processor.get("eflags") & 1]).toEqual([result, carry]);
+  });
+
+  it("shifts flags as others do where the count is within the width", () => {
+    for (const bytes of [
+      [0xd2, 0xe0],
+      [0xd2, 0xe8],
+      [0xd3, 0xe0],
+      [0xd3, 0xe8],
+      [0x66, 0xd3, 0xe0],
+      [0x66, 0xd3, 0xe8],
+    ])
+      for (const eax of [0, 1, 0x80, 0x7f, 0x55aa, 0x8000, 0x80000001, 0xffffffff])
+        for (let ecx = 0; ecx <= 8; ecx++) {
+          const [old, later] = (["i386", "i486"] as const).map((model) => {
+            const processor = run(model, bytes, 0);
+            processor.set({ eax, ecx, eflags: 0x8d7 });
+            processor.step();
+            // OF is defined for a shift by one, AF never.
+            return [processor.get("eax"), processor.get("eflags") & (ecx <= 1 ? 0x8c5 : 0xc5)];
+          });
+          expect(old, `${bytes} ${eax} ${ecx}`).toEqual(later);
+        }
+  });
+
+  test.each([
+    ["shld ax,bx,20", [0x0f, 0xa4, 0xd8, 20], 0x2341, 1],
+    ["shrd ax,bx,20", [0x0f, 0xac, 0xd8, 20], 0x4123, 0],
+    ["shld ax,bx,17", [0x0f, 0xa4, 0xd8, 17], 0x2468, 0],
+    ["shld ax,bx,4", [0x0f, 0xa4, 0xd8, 4], 0x5671, 0],
+    ["shrd ax,bx,4", [0x0f, 0xac, 0xd8, 4], 0x4456, 0],
+  ] as const)("%s turns the second operand", (_, bytes, result, carry) => {
+    const processor = on386(bytes, { eax: 0x4567, ebx: 0x1234, eflags: 2 });
+    processor.step();
+    expect([processor.get("eax"), processor.get("eflags") & 1]).toEqual([result, carry]);
+  });
+
+  it("IDIV has quotients below the least that are no #DE", () => {
+    // -(128 * (2 + 128)) = -16640 = BF00h, by 2.
+    const least = on386([0xf6, 0xfb], { eax: 0xbf00, ebx: 2 });
+    expect(least.step().end).toBe("done");
+    expect(least.get("eax")).toBe(0x0080);
+    const one = on386([0xf6, 0xfb], { eax: 0xbeff, ebx: 2 });
+    expect(one.step().end).toBe("done");
+    expect(one.get("eax")).toBe(0xff80);
+    for (const eax of [0xbf01, 0xbefe, 0x4100])
+      expect(on386([0xf6, 0xfb], { eax, ebx: 2 }).step().exception).toEqual({ vector: 0 });
+    const plain = on386([0xf6, 0xfb], { eax: 0xfff9, ebx: 2 });
+    expect([plain.step().end, plain.get("eax")]).toEqual(["done", 0xfffd]);
+  });
+
+  it("AAM 0 leaves flags of AL's upper bits before its #DE", () => {
+    const processor = on386([0xd4, 0], { eax: 1, eflags: 2 | FLAGS });
+    expect(processor.step().exception).toEqual({ vector: 0 });
+    // ZF and PF of 0, SF clear; the others stay.
+    expect(processor.get("eflags") & FLAGS).toBe(FLAGS & ~0x80);
+  });
+
+  it("a scale without an index is the base's", () => {
+    // LEA EAX, [EBX*4+5], base EBX, no index.
+    const processor = on386([0x66, 0x67, 0x8d, 0x44, 0xa3, 5], { ebx: 0x100 });
+    processor.step();
+    expect(processor.get("eax")).toBe(0x405);
+    const later = run("i486", [0x66, 0x67, 0x8d, 0x44, 0xa3, 5], 0);
+    later.set({ ebx: 0x100 });
+    later.step();
+    expect(later.get("eax")).toBe(0x105);
+  });
+
+  it("PUSHAD writes upwards until it faults, POPAD loads until it does", () => {
+    const pushing = on386([0x66, 0x60], { esp: 10, edi: 0x11223344, esi: 0x55667788, ss: 0 });
+    expect(pushing.step().exception).toEqual({ vector: 12, errorCode: 0 });
+    expect([...pushing.read(0xffea, 8)]).toEqual([0x44, 0x33, 0x22, 0x11, 0x88, 0x77, 0x66, 0x55]);
+    const popping = on386([0x66, 0x61], { esp: 0xfffa, eax: 7, edi: 1, esi: 2 });
+    popping.write(0xfffa, [1, 2, 3, 4]);
+    expect(popping.step().exception).toEqual({ vector: 12, errorCode: 0 });
+    expect([popping.get("edi"), popping.get("esi"), popping.get("eax")]).toEqual([0x04030201, 2, 7]);
+  });
+
+  it("POPAD takes the upper half of ESP from its image, POP of a segment reads a word", () => {
+    const popping = on386([0x66, 0x61], { esp: 0x900 });
+    popping.write(0x90c, [1, 2, 3, 4]);
+    popping.step();
+    expect(popping.get("esp")).toBe(0x04030920);
+    const segment = on386([0x66, 0x07], { esp: 0xfffe });
+    segment.write(0xfffe, [0x34, 0x12]);
+    expect([segment.step().end, segment.get("es"), segment.get("esp")]).toEqual(["done", 0x1234, 2]);
+  });
+
+  it("ENTER does not look at the new top of the stack", () => {
+    const processor = on386([0xc8, 1, 0, 0], { esp: 0x802, ebp: 0x1234 });
+    processor.set({ esp: 2 });
+    expect([processor.step().end, processor.get("esp"), processor.get("ebp")]).toEqual(["done", 0xffff, 0]);
+  });
+
+  it("SMSW and MOV show the bits of CR0 that there are not as they are", () => {
+    const processor = on386([0x0f, 0x01, 0xe0], { cr0: 0x7ffefff0, eax: 0 });
+    processor.step();
+    expect(processor.get("eax")).toBe(0xfff0);
   });
 });

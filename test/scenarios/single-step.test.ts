@@ -110,6 +110,28 @@ describe("recorded instruction tests", () => {
     expect(differences(readMoo(mooFile("C286", [{ ...mul, after }], masks)))).toEqual([]);
   });
 
+  it("read ports as the recorded board answers", () => {
+    const before = {
+      registers: wide({ cs: 0x1000, edx: 0x1f }),
+      ram: code(0x10000, [0x66, 0xed, HLT]),
+    };
+    const input: WrittenTest = {
+      name: "in eax,dx",
+      bytes: [0x66, 0xed, HLT],
+      before,
+      after: { registers: { 2: 0x7fffffff, 16: 3 } },
+    };
+    expect(differences(readMoo(mooFile("386E", [input])))).toEqual([]);
+  });
+
+  it("end with a HLT that the processor had fetched before it was overwritten", () => {
+    const bytes = [0xf3, 0xaa, HLT];
+    const before = { registers: wide({ cs: 0x1000, es: 0x1000, ecx: 2, edi: 2 }), ram: code(0x10000, bytes) };
+    const after = { registers: { 4: 0, 7: 4, 16: 3 }, ram: code(0x10002, [0, 0]) };
+    const fill: WrittenTest = { name: "rep stosb", bytes, before, after };
+    expect(differences(readMoo(mooFile("386E", [fill])))).toEqual([]);
+  });
+
   it("tell what differs", () => {
     const after = {
       registers: { 2: 0x12340001, 3: 2, 16: 0x13, 17: EFLAGS_386 | 0x55 },
@@ -171,6 +193,32 @@ describe("files of them", () => {
     expect(readCases(path("6601.MOO.gz")).cases[0]?.hash).toBe(HASH);
     expect(revokedHashes(path("F7.6.MOO"))).toEqual(new Set([HASH]));
     expect([definedFlags(path("F7.6.MOO")), definedFlags(path("6601.MOO.gz"))]).toEqual([62698, 0xffffffff]);
+  });
+
+  it("have their defined flags from a table of opcodes, unless they tell them themselves", () => {
+    const later = mkdtempSync(join(tmpdir(), "umbra-single-step-"));
+    const table = join(later, "80386.csv");
+    const mask = (name: string) => definedFlags(join(later, name)).toString(16);
+    try {
+      writeFileSync(
+        table,
+        "op,g,ex,mnemonic,f_umask,desc\r\n0FBA,8,4,BT,F7EF,Bit test\r\n0FBA,8,,BT,,\r\n69,,,IMUL,F72B,\r\nC0,,,,x,\r\n",
+      );
+      expect([mask("67660FBA.4.MOO.gz"), mask("0FBA.5.MOO")]).toEqual(["fffff7ef", "ffffffff"]);
+      expect([mask("6669.MOO"), mask("01.MOO")]).toEqual(["fffff72b", "ffffffff"]);
+      expect(() => mask("C0.MOO")).toThrow('80386.csv: "X" of C0 is no hexadecimal number');
+      writeFileSync(table, "op,ex\n69,\n");
+      expect(() => mask("69.MOO")).toThrow("80386.csv: no columns op, ex and f_umask");
+    } finally {
+      rmSync(later, { recursive: true });
+    }
+    const wrong = { ...ADD, after: { registers: { 2: 0x12340000, 16: 0x13, 17: EFLAGS_386 | 0x51 } } };
+    const run = (masks: readonly number[]) => {
+      const file = readMoo(mooFile("386E", [wrong], masks));
+      return replay.run(file, file.cases[0] as RecordedFile["cases"][0], 0xfffffffb);
+    };
+    expect(run([])).toEqual([]);
+    expect(run(chunk("RM32", 0, 0, 2, 0, 0xff, 0xff, 0xff, 0xff))).toEqual(["eflags 55 instead of 51"]);
   });
 
   test.each([

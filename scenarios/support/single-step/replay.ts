@@ -1,6 +1,7 @@
 /** Runs recorded instruction tests on a bare processor and tells what differs. */
 import {
   BareProcessor,
+  type BareRun,
   type RegisterSettings,
   type RegisterValues,
 } from "../../../src/cpu/bare-processor.ts";
@@ -13,10 +14,13 @@ const MEMORY_MIB: Readonly<Record<RecordedCpu, number>> = { "8086": 1, "80286": 
 const COMMON_BITS: Readonly<Record<RecordedCpu, RecordedRegisters>> = {
   "8086": { eflags: 0x0fd5 },
   "80286": { eflags: 0x0fd5 },
-  "80386": { eflags: 0x7fd5, cr0: 0x8000001f },
+  "80386": { eflags: 0x7fd5, cr0: 0x8000001f, cr3: 0xfffff000, dr6: 0xe00f, dr7: 0xffff23ff },
 };
+/** Ports 22h and 23h are a register of the 80386EX; no others answer. */
+const PORTS_80386: Readonly<Record<number, number>> = { 34: 0x7f, 35: 0x42 };
 /** The instruction, its exceptions, HLT: more steps than these are a test that went astray. */
 const MOST_STEPS = 16;
+const HLT = 0xf4;
 const SEGMENTS = ["cs", "ss", "ds", "es", "fs", "gs"] as const;
 const IS_SEGMENT: ReadonlySet<string> = new Set(SEGMENTS);
 const SHORT: ReadonlySet<string> = new Set("ax bx cx dx sp bp si di ip flags".split(" "));
@@ -25,10 +29,10 @@ const FLAGS_WRITABLE = 0x37fd7;
 /** What came out otherwise than recorded, in words and hexadecimal; empty: nothing. */
 export type Differences = readonly string[];
 
-/** One for each width of the bus, made when it is needed. */
+/** Has a processor for each that was recorded, made when it is needed. */
 export class Replay {
   readonly #model: CpuModel | undefined;
-  readonly #processors = new Map<number, BareProcessor>();
+  readonly #processors = new Map<RecordedCpu, BareProcessor>();
 
   /** Default: the model nearest to the recorded processor, i386. */
   constructor(model?: CpuModel) {
@@ -38,13 +42,14 @@ export class Replay {
   /** `flagsMask`: flags that the instruction defines, where the file itself does not say. */
   run(file: RecordedFile, one: RecordedCase, flagsMask = 0xffffffff): Differences {
     const processor = this.#processorFor(file.cpu);
+    const halt = file.untilHalt ? haltBehind(one) : -1;
     for (const [address, byte] of one.before.memory) processor.setByte(address, byte);
     const initial = byOurNames(one.before.registers);
     processor.set(settings(initial));
     const masks = new Masks(file, one, flagsMask);
     const differences: string[] = [];
     if (file.untilHalt) {
-      const { end } = processor.run(MOST_STEPS);
+      const { end } = runToHalt(processor, halt);
       if (end !== "halted") differences.push(end === "limit" ? `not halted after ${MOST_STEPS} steps` : end);
     } else if (processor.step().end === "shutdown") differences.push("shutdown");
     const expected = { ...initial, ...byOurNames(one.after.registers) };
@@ -68,12 +73,41 @@ export class Replay {
   }
 
   #processorFor(cpu: RecordedCpu): BareProcessor {
-    const memoryMiB = MEMORY_MIB[cpu];
-    const processor =
-      this.#processors.get(memoryMiB) ?? new BareProcessor({ cpu: this.#model ?? "i386", memoryMiB });
-    this.#processors.set(memoryMiB, processor);
+    const known = this.#processors.get(cpu);
+    if (known !== undefined) return known;
+    const processor = new BareProcessor({
+      cpu: this.#model ?? "i386",
+      memoryMiB: MEMORY_MIB[cpu],
+      ports: { read: (port, size) => readPorts(cpu, port, size), write: () => {} },
+    });
+    this.#processors.set(cpu, processor);
     return processor;
   }
+}
+
+function readPorts(cpu: RecordedCpu, port: number, sizeBytes: number): number {
+  let value = 0;
+  for (let k = sizeBytes - 1; k >= 0; k--)
+    value = value * 256 + ((cpu === "80386" ? PORTS_80386[port + k] : undefined) ?? 0xff);
+  return value;
+}
+
+/** EIP of the HLT that the instruction's bytes end with, or -1. */
+function haltBehind({ bytes, before }: RecordedCase): number {
+  const eip = before.registers["eip"] ?? before.registers["ip"];
+  return eip === undefined || bytes.at(-1) !== HLT ? -1 : eip + bytes.length - 1;
+}
+
+/** The recorded processor had fetched the HLT before the instruction wrote to where it lies. */
+function runToHalt(processor: BareProcessor, halt: number): { readonly end: BareRun["end"] } {
+  const first = processor.step();
+  if (first.end === "halted" || first.end === "shutdown") return { end: first.end };
+  const eip = processor.get("eip");
+  if (first.end === "done" && eip === halt && processor.byte(processor.segment("cs").base + eip) !== HLT) {
+    processor.set({ eip: eip + 1 });
+    return { end: "halted" };
+  }
+  return processor.run(MOST_STEPS - 1);
 }
 
 /** Which bits count. */
@@ -93,7 +127,7 @@ class Masks {
   of(name: string): number {
     const width = IS_SEGMENT.has(name) ? 0xffff : -1;
     const mask = width & (this.#common[name] ?? -1) & (this.#own[name] ?? -1);
-    return name === "eflags" ? mask & this.#flagsMask : mask;
+    return name === "eflags" && this.#own[name] === undefined ? mask & this.#flagsMask : mask;
   }
 
   /** The flags on the stack of an exception are as undefined as those in the register. */

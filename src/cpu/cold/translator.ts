@@ -63,12 +63,14 @@ export class Translator {
   private readonly handlers: HandlerTable;
   private readonly decoder: Decoder;
   private readonly helpers: HelperNumbers;
+  private readonly before486: boolean;
 
   constructor(views: TranslatorViews, handlers: HandlerTable, decoder: Decoder, helpers: HelperNumbers) {
     this.views = views;
     this.handlers = handlers;
     this.decoder = decoder;
     this.helpers = helpers;
+    this.before486 = decoder.before486;
   }
 
   /**
@@ -191,7 +193,8 @@ export class Translator {
     if (i.line.units !== undefined) this.unitCheck(UNITS[i.line.units], offset);
     if (mode & Mode.pauseExits && i.rep === 0xf3 && i.opcode === 0x90 && PAUSES.has(i.line.mnemonic))
       this.helperOp(this.helpers.pause, offset);
-    else if (i.line.helper !== undefined) this.helperInstruction(offset);
+    else if (i.line.helper !== undefined || (this.before486 && i.line.before486 !== undefined))
+      this.helperInstruction(offset);
     else this.generatedInstruction(offset, mode);
     this.instructionCount++;
     if (i.line.endsBlock !== true) return false;
@@ -258,7 +261,7 @@ export class Translator {
       (i.modrm & 0xff) |
       (i.memory ? Op.HELPER_MEMORY : 0) |
       (i.modrm < 0 ? Op.HELPER_NO_MODRM : 0) |
-      (i.base === 4 ? Op.HELPER_BASE_IS_ESP : 0);
+      (i.base === 4 || i.index === 4 ? Op.HELPER_BASE_IS_ESP : 0);
     u16[(op + Op.OP_SRC) >> 1] =
       i.opcode |
       (i.operandSize === 32 ? Op.HELPER_OPERAND32 : 0) |

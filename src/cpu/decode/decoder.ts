@@ -1,3 +1,4 @@
+import { Generation } from "../instructions/line.ts";
 import { OPCODE_LINES } from "../instructions/table.ts";
 import { BASE_16, INDEX_16, SEGMENT_DS, SEGMENT_OF_BASE, SEGMENT_SS } from "./address.ts";
 import type { Instruction } from "./instruction.ts";
@@ -54,6 +55,8 @@ export function createInstruction(): Instruction {
  */
 export class Decoder {
   readonly #features: number;
+  /** The processor is an 80386, whose decoding differs in places. */
+  readonly before486: boolean;
   #bytes: Uint8Array = new Uint8Array(0);
   #cursor = 0;
   /** Segment override, -1 none. */
@@ -62,6 +65,7 @@ export class Decoder {
   /** `features`: the CPUID leaf 1 EDX word of the processor; opcodes of features that it lacks are undefined. */
   constructor(features: number = EVERY_FEATURE) {
     this.#features = features;
+    this.before486 = (features & (1 << Generation.i486)) === 0;
   }
 
   /**
@@ -189,6 +193,8 @@ export class Decoder {
 
   #address32(mod: number, rm: number, out: Instruction): void {
     let base = rm;
+    /** Of the base, where there is no index. */
+    let baseScale = 0;
     if (rm === 4) {
       const sib = this.#byte();
       base = sib & 7;
@@ -196,13 +202,17 @@ export class Decoder {
       if (index !== 4) {
         out.index = index;
         out.scale = sib >> 6;
-      }
+      } else if (this.before486) baseScale = sib >> 6;
     }
     if (mod === 0 && base === 5) {
       out.displacement = this.#dword();
       return;
     }
-    out.base = base;
+    if (baseScale !== 0) {
+      // The manual leaves open what a scale without an index does: an 80386 scales the base.
+      out.index = base;
+      out.scale = baseScale;
+    } else out.base = base;
     out.segment = SEGMENT_OF_BASE[base] as number;
     if (mod === 1) out.displacement = (this.#byte() << 24) >> 24;
     else if (mod === 2) out.displacement = this.#dword();

@@ -99,6 +99,6 @@ export const bcdLines: readonly OpcodeLine[] = [
   line("das", "2F", "AL:rw", { semantics: das, ...DECIMAL }),
   line("aaa", "37", "", { semantics: aaa, ...ASCII }),
   line("aas", "3F", "", { semantics: aas, ...ASCII }),
-  line("aam", "D4", "AL:rw Ib", { semantics: aam, writesFlags: FLAGS_ALL }),
+  line("aam", "D4", "AL:rw Ib", { semantics: aam, writesFlags: FLAGS_ALL, before486: "aam_before_486" }),
   line("aad", "D5", "AL:rw Ib", { semantics: aad, writesFlags: FLAGS_ALL }),
 ];

@@ -4,7 +4,7 @@ import type { Semantics } from "./context.ts";
  * Operand codes, after the opcode maps of the Intel SDM vol. 2, appendix A:
  *   E* ModRM r/m (register or memory); M* ModRM memory only; R* ModRM r/m, a register whatever mod says; G* ModRM reg; Z* register in the opcode's
  *   low three bits; O* memory at an absolute offset; I* immediate; J* relative branch; A far pointer immediate; S segment register
- *   in ModRM reg; C control and D debug register in ModRM reg; AL, AX (eAX by operand size), CL, DX: that register; 1: constant 1;
+ *   in ModRM reg; C control, D debug and T test register in ModRM reg; AL, AX (eAX by operand size), CL, DX: that register; 1: constant 1;
  *   BB memory at (E)BX (XLAT, which adds AL itself). E and M alone: the size is the instruction's own affair (x87, hint NOPs, INVLPG).
  *   P* MMX register in ModRM reg, Q* MMX register or memory, N* MMX register in ModRM rm; V*, W*, U* the same of XMM registers.
  * Second letter: b byte, w word, d doubleword, q 8 bytes, v word or doubleword by operand size, z like v for immediates,
@@ -60,6 +60,7 @@ export type OperandCode =
   | "Sw"
   | "Cd"
   | "Dd"
+  | "Td"
   | "AL"
   | "AX"
   | "CL"
@@ -90,6 +91,8 @@ export interface OpcodeLine {
   /** Exactly one of these: trees for a generated handler, or the name of a TypeScript helper in src/cpu/system. */
   readonly semantics?: Semantics;
   readonly helper?: string;
+  /** A helper in place of `semantics` on processors before the 486, which do otherwise (src/cpu/system/before-486.ts). */
+  readonly before486?: string;
   /**
    * What is tried before the helper: the ordinary case as trees, which ends by `finish`. Where it does not, or its operand is not in the TLB, the
    * helper does all of it; so nothing may have changed by then.
@@ -130,7 +133,8 @@ export interface OpcodeLine {
 }
 
 /**
- * Processors since which opcodes exist that no CPUID feature stands for, as numbers of bits that leaf 1 EDX does not use. The 486 brought
- * BSWAP, CMPXCHG, XADD, INVD, WBINVD and INVLPG; the Pentium CPUID and CR4; the P6 RDPMC and hints (Intel SDM vol. 3, 23.15).
+ * Processors since which opcodes exist that no CPUID feature stands for, as numbers of bits of leaf 1 EDX that no model offers. The 486 brought
+ * BSWAP, CMPXCHG, XADD, INVD, WBINVD and INVLPG; the Pentium CPUID and CR4; the P6 RDPMC and hints (Intel SDM vol. 3, 23.15). Only
+ * those before the Pentium have test registers.
  */
-export const Generation = { i486: 10, pentium: 20, p6: 30 } as const;
+export const Generation = { beforePentium: 18, i486: 10, pentium: 20, p6: 30 } as const;

@@ -165,6 +165,6 @@ export const multiplyLines: readonly OpcodeLine[] = [
   line("imul", "6B", "Gv:w Ev Ibs", { semantics: imulInto(1, 2), ...MULTIPLY }),
   line("div", "F6 /6", "Eb", { semantics: div, ...DIVIDE }),
   line("div", "F7 /6", "Ev", { semantics: div, ...DIVIDE }),
-  line("idiv", "F6 /7", "Eb", { semantics: idiv, ...DIVIDE }),
-  line("idiv", "F7 /7", "Ev", { semantics: idiv, ...DIVIDE }),
+  line("idiv", "F6 /7", "Eb", { semantics: idiv, ...DIVIDE, before486: "idiv_before_486" }),
+  line("idiv", "F7 /7", "Ev", { semantics: idiv, ...DIVIDE, before486: "idiv_before_486" }),
 ];

@@ -195,30 +195,35 @@ function lines(
   const immediate = { semantics: byImmediate(move, setFlags, 1), ...always, count: "nonzero" } as const;
   const cl = { semantics: byCl(move, setFlags, 1), writesFlags: flags, readsFlags: flags | usesCarry };
   const nothing = { semantics: byNothing, count: "zero" } as const;
+  // Counts above the width leave another CF there.
+  const earlier = reg >= 4 && reg <= 6 ? { before486: "shift_before_486" } : {};
   return [
     line(mnemonic, `D0 /${reg}`, "Eb:rw 1", one),
     line(mnemonic, `D1 /${reg}`, "Ev:rw 1", one),
-    line(mnemonic, `D2 /${reg}`, "Eb:rw CL", cl),
-    line(mnemonic, `D3 /${reg}`, "Ev:rw CL", cl),
-    line(mnemonic, `C0 /${reg}`, "Eb:rw Ib", immediate),
-    line(mnemonic, `C1 /${reg}`, "Ev:rw Ib", immediate),
+    line(mnemonic, `D2 /${reg}`, "Eb:rw CL", { ...cl, ...earlier }),
+    line(mnemonic, `D3 /${reg}`, "Ev:rw CL", { ...cl, ...earlier }),
+    line(mnemonic, `C0 /${reg}`, "Eb:rw Ib", { ...immediate, ...earlier }),
+    line(mnemonic, `C1 /${reg}`, "Ev:rw Ib", { ...immediate, ...earlier }),
     line(mnemonic, `C0 /${reg}`, "Eb:rw Ib", nothing),
     line(mnemonic, `C1 /${reg}`, "Ev:rw Ib", nothing),
   ];
 }
 
 function doubleLines(mnemonic: string, opcode: string, clOpcode: string, move: Move): OpcodeLine[] {
+  const before486 = "double_shift_before_486";
   return [
     line(mnemonic, `0F ${opcode}`, "Ev:rw Gv Ib", {
       semantics: byImmediate(move, shiftFlags, 2),
       writesFlags: FLAGS_ALL,
       count: "nonzero",
+      before486,
     }),
     line(mnemonic, `0F ${opcode}`, "Ev:rw Gv Ib", { semantics: byNothing, count: "zero" }),
     line(mnemonic, `0F ${clOpcode}`, "Ev:rw Gv CL", {
       semantics: byCl(move, shiftFlags, 2),
       writesFlags: FLAGS_ALL,
       readsFlags: FLAGS_ALL,
+      before486,
     }),
   ];
 }

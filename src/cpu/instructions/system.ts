@@ -83,6 +83,8 @@ const control: readonly OpcodeLine[] = [
   ...REGISTERS.map((r) => line("mov", `0F 21 /${r}`, "Rd:w Dd", helper("mov_from_dr"))),
   ...CONTROL_REGISTERS.map((r) => line("mov", `0F 22 /${r}`, "Cd:w Rd", ending("mov_to_cr"))),
   ...REGISTERS.map((r) => line("mov", `0F 23 /${r}`, "Dd:w Rd", ending("mov_to_dr"))),
+  line("mov", "0F 24", "Rd:w Td", { ...helper("mov_from_tr"), feature: Generation.beforePentium }),
+  line("mov", "0F 26", "Td:w Rd", { ...helper("mov_to_tr"), feature: Generation.beforePentium }),
   line("wrmsr", "0F 30", "", { ...ending("wrmsr"), feature: Feature.msr }),
   line("rdtsc", "0F 31", "", { ...helper("rdtsc"), feature: Feature.tsc }),
   line("rdmsr", "0F 32", "", { ...helper("rdmsr"), feature: Feature.msr }),

@@ -69,8 +69,9 @@ function latchPdptes(core: Core, cr3: number): void {
 /** Writes all of CR0, whichever instruction asks; the exit reports the whole new value. */
 function writeCr0(core: Core, op: HelperOp, value: number): Outcome {
   const { state } = core;
-  const { cr0Writable } = core.cpuid;
-  const next = ((value & cr0Writable) | (state.cr0 & ~cr0Writable) | Cr0.ET) >>> 0;
+  const { cr0Writable, cr0Ones } = core.cpuid;
+  // All but the 80386 have ET fixed at one.
+  const next = ((value & cr0Writable) | (state.cr0 & ~cr0Writable) | (Cr0.ET & ~cr0Writable)) >>> 0;
   const paged = (next & Cr0.PG) !== 0;
   if (paged && (next & Cr0.PE) === 0) core.raise(Vector.GP, 0);
   if (next & cr0Writable & Cr0.NW && (next & Cr0.CD) === 0) core.raise(Vector.GP, 0);
@@ -79,6 +80,7 @@ function writeCr0(core: Core, op: HelperOp, value: number): Outcome {
   const changed = state.cr0 ^ next;
   if (changed & CR0_RELOADS && isPae(next, state.cr4)) latchPdptes(core, state.get(L.CR3));
   state.set(L.CR0, next);
+  state.set(L.CR0_ABSENT, cr0Ones);
   if (changed & CR0_TRANSLATION) {
     // Translations hold what WP and PG allowed, global ones too.
     core.flushTlbAll();
@@ -153,9 +155,12 @@ export const movFromControl: Helper = (core, op) => {
     record.write = false;
     return Outcome.exit;
   }
-  core.state.setReg(op.rm, core.state.get(at));
+  core.state.setReg(op.rm, at === L.CR0 ? readCr0(core) : core.state.get(at));
   return Outcome.next;
 };
+
+/** As software sees it. */
+const readCr0 = ({ state }: Core): number => (state.cr0 | state.get(L.CR0_ABSENT)) >>> 0;
 
 /** CLTS (0F 06). */
 export const clts: Helper = (core, op) => {
@@ -174,7 +179,7 @@ export const lmsw: Helper = (core, op) => {
 /** SMSW (0F 01 /4): allowed in every ring. A 32-bit register gets all of CR0. */
 export const smsw: Helper = (core, op) => {
   checkUserMode(core);
-  const { cr0 } = core.state;
+  const cr0 = readCr0(core);
   if (op.memory) writeMemory16(core, op.segment, op.offset, cr0 & 0xffff);
   else writeRegister(core.state, op.rm, operandBytes(op), cr0);
   return Outcome.next;

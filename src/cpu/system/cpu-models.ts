@@ -63,10 +63,12 @@ const CLFLUSH_LINE = (64 / 8) << 8;
 const LINEAR_ADDRESS_BITS = 32;
 const NOTHING: Leaf = [0, 0, 0, 0];
 
-const CR0_386 = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS | Cr0.PG;
-const CR0_486 = CR0_386 | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.NW | Cr0.CD;
-const OPCODES_486 = 1 << Generation.i486;
-const OPCODES_P6 = OPCODES_486 | (1 << Generation.pentium) | (1 << Generation.p6);
+const CR0_286 = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS;
+const CR0_386 = CR0_286 | Cr0.ET | Cr0.PG;
+const CR0_486 = CR0_286 | Cr0.PG | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.NW | Cr0.CD;
+const OPCODES_386 = 1 << Generation.beforePentium;
+const OPCODES_486 = OPCODES_386 | (1 << Generation.i486);
+const OPCODES_P6 = (1 << Generation.i486) | (1 << Generation.pentium) | (1 << Generation.p6);
 /** What came after the 486: without CPUID there is no ID flag, without CR4.VME no virtual interrupts. */
 const LATER_FLAGS = Flag.ID | Flag.VIF | Flag.VIP;
 
@@ -78,6 +80,7 @@ interface Model {
   readonly generations?: number;
   /** Default: that of the 486 and later. */
   readonly cr0Writable?: number;
+  readonly cr0Ones?: number;
   readonly absentFlags?: number;
   readonly features2?: number;
   readonly extendedFeatures?: number;
@@ -120,8 +123,9 @@ const MODELS = {
   i386: {
     signature: 0x308,
     features: Feature.FPU,
-    generations: 0,
+    generations: OPCODES_386,
     cr0Writable: CR0_386,
+    cr0Ones: 0x7fffffff & ~CR0_386,
     absentFlags: LATER_FLAGS | Flag.AC,
     caches: NOTHING,
     highestExtended: 0,
@@ -183,6 +187,7 @@ class Identity implements CpuIdentity {
   readonly features: number;
   readonly opcodes: number;
   readonly cr0Writable: number;
+  readonly cr0Ones: number;
   readonly absentFlags: number;
   readonly features2: number;
   readonly extendedFeatures: number;
@@ -198,6 +203,7 @@ class Identity implements CpuIdentity {
     this.features = model.features;
     this.opcodes = model.features | (model.generations ?? OPCODES_P6);
     this.cr0Writable = model.cr0Writable ?? CR0_486;
+    this.cr0Ones = model.cr0Ones ?? 0;
     this.absentFlags = model.absentFlags ?? 0;
     this.features2 = model.features2 ?? 0;
     this.extendedFeatures = model.extendedFeatures ?? 0;

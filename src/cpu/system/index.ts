@@ -1,5 +1,6 @@
 import type { Helper } from "../core.ts";
 import { setAccessControl } from "./access-control.ts";
+import { aamBefore486, doubleShiftBefore486, idivBefore486, shiftBefore486 } from "./before-486.ts";
 import { clts, invlpg, lmsw, movFromControl, movToControl, smsw } from "./control-registers.ts";
 import { cpuid } from "./cpuid.ts";
 import { movFromDebug, movToDebug } from "./debug-registers.ts";
@@ -17,6 +18,7 @@ import { loadFarPointer, movFromSegment, movToSegment, popSegment, pushSegment }
 import { bound, enter, popa, popMemory, pusha } from "./stack-frames.ts";
 import { cmps, scas } from "./string-compare.ts";
 import { lods, movs, stos } from "./string-move.ts";
+import { movFromTest, movToTest } from "./test-registers.ts";
 
 export { CPU_MODELS, type CpuModel, cpuIdentity, ExtendedFeature, Feature } from "./cpu-models.ts";
 export {
@@ -47,6 +49,10 @@ export {
 
 /** The TypeScript helpers by the names that the opcode table gives them, but those of the x87 unit (src/cpu/fpu). */
 export const HELPERS: Readonly<Record<string, Helper>> = {
+  aam_before_486: aamBefore486,
+  double_shift_before_486: doubleShiftBefore486,
+  idiv_before_486: idivBefore486,
+  shift_before_486: shiftBefore486,
   arpl,
   access_control: setAccessControl,
   bound,
@@ -79,9 +85,11 @@ export const HELPERS: Readonly<Record<string, Helper>> = {
   mov_from_cr: movFromControl,
   mov_from_dr: movFromDebug,
   mov_from_seg: movFromSegment,
+  mov_from_tr: movFromTest,
   mov_to_cr: movToControl,
   mov_to_dr: movToDebug,
   mov_to_seg: movToSegment,
+  mov_to_tr: movToTest,
   movs,
   out: output,
   outs,

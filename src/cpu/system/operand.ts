@@ -1,5 +1,6 @@
 import type { Core, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
+import { Generation } from "../instructions/line.ts";
 import * as L from "../layout.ts";
 import type { CpuState } from "../state.ts";
 import { Cr0, Cr4, Flag } from "../state.ts";
@@ -10,6 +11,9 @@ export const isProtected = (state: CpuState): boolean => (state.cr0 & Cr0.PE) !=
 export const isVirtual8086 = (state: CpuState): boolean => (state.get(L.EFLAGS_REST) & Flag.VM) !== 0;
 /** Selectors name descriptors, rather than paragraphs as in real and virtual-8086 mode. */
 export const usesDescriptors = (state: CpuState): boolean => isProtected(state) && !isVirtual8086(state);
+
+/** An 80386, which does some things otherwise than all after it. */
+export const isBefore486 = (core: Core): boolean => (core.cpuid.opcodes & (1 << Generation.i486)) === 0;
 
 /** Bytes of the operand-size attribute. */
 export const operandBytes = (op: HelperOp): 2 | 4 => (op.operandSize === 32 ? 4 : 2);

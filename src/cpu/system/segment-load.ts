@@ -11,6 +11,7 @@ import {
   setSegmentFrom,
 } from "./descriptor.ts";
 import {
+  isBefore486,
   isVirtual8086,
   jumpToNext,
   offsetBy,
@@ -141,11 +142,11 @@ export const pushSegment: Helper = (core, op) => {
   return Outcome.next;
 };
 
-/** POP to a segment register. */
+/** POP to a segment register. An 80386 reads two bytes of it whatever the operand size. */
 export const popSegment: Helper = (core, op) => {
   const index = segmentOfOpcode(op.opcode);
   const size = operandBytes(op);
-  const selector = peek(core, 0, size) & 0xffff;
+  const selector = peek(core, 0, isBefore486(core) ? 2 : size) & 0xffff;
   const pointer = adjustStack(core.state, size);
   const modeChanged = loadSegment(core, index, selector);
   // The pointer moves by the old stack's size: it was computed before SS changed.

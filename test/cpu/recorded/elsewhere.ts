@@ -9,11 +9,14 @@ export interface Elsewhere {
 }
 
 const MSR = "system/msr.test.ts";
+const GENERATIONS = "cpu-generations.test.ts";
 const DEBUG = "system/debug-registers.test.ts";
 
 /** Forms that tell of the processor itself, of its clocks, or what QEMU does not do: by helper. */
 const BY_HELPER: Readonly<Record<string, Elsewhere>> = {
   cpuid: { file: MSR, test: "CPUID names the vendor, the highest leaf and the features" },
+  mov_from_tr: { file: GENERATIONS, test: "test registers are held, and a look-up in the TLB finds nothing" },
+  mov_to_tr: { file: GENERATIONS, test: "test registers are held, and a look-up in the TLB finds nothing" },
   int1: { file: DEBUG, test: "INT1 is a #DB whatever its gate's DPL" },
   rdpmc: { file: MSR, test: "RDPMC has no counter" },
   rdtsc: { file: MSR, test: "the time-stamp counter is read by RDTSC and RDMSR and written by WRMSR" },

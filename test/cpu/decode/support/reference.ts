@@ -22,14 +22,14 @@ export interface Reference {
 
 const { INTEL8086, INTEL186, INTEL286, INTEL386, INTEL486, CMOV, CPUID, CX8, FPU, FPU287, FPU387 } =
   CpuidFeature;
-const { CLFSH, FXSR, MMX, SSE, SSE2 } = CpuidFeature;
+const { CLFSH, MOV_TR, FXSR, MMX, SSE, SSE2 } = CpuidFeature;
 const { MSR, MULTIBYTENOP, PAUSE, RDPMC, SEP, TSC } = CpuidFeature;
 const PENTIUM_2 = [
   ...[INTEL8086, INTEL186, INTEL286, INTEL386, INTEL486, CMOV, CPUID, CX8, FPU, FPU287, FPU387],
   ...[MSR, MULTIBYTENOP, PAUSE, RDPMC, SEP, TSC, FXSR, MMX],
 ];
 const PENTIUM_4 = [...PENTIUM_2, CLFSH, SSE, SSE2];
-const I386 = [INTEL8086, INTEL186, INTEL286, INTEL386, FPU, FPU287, FPU387];
+const I386 = [INTEL8086, INTEL186, INTEL286, INTEL386, MOV_TR, FPU, FPU287, FPU387];
 /** What a processor of the name executes. */
 const KNOWN: Readonly<Record<CpuModel, ReadonlySet<CpuidFeature>>> = {
   i386: new Set(I386),
@@ -43,6 +43,7 @@ const KNOWN: Readonly<Record<CpuModel, ReadonlySet<CpuidFeature>>> = {
 const OPTIONS =
   DecoderOptions.ForceReservedNop |
   DecoderOptions.NoPause |
+  DecoderOptions.MovTr |
   DecoderOptions.NoWbnoinvd |
   DecoderOptions.NoMPFX_0FBC |
   DecoderOptions.NoMPFX_0FBD;
