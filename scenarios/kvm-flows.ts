@@ -68,7 +68,7 @@ function expectations(unsync: boolean): Readonly<Record<Step, Expectation>> {
         },
     invlpg: {
       title: "A changed entry of a page table, and INVLPG for its page",
-      requests: ["shadow.invlpg", "shadow.invalidated", "mmu.updated"],
+      requests: ["shadow.invlpg", "shadow.invalidated", "cpu.enter"],
       facts: unsync ? ["shadow.unsynced", "shadow.dropped", "shadow.filled"] : ["shadow.dropped"],
     },
     switch: {

@@ -13,7 +13,7 @@ import { OutOfFrames } from "../mmu/frames.ts";
 import { PagerError } from "../mmu/pager.ts";
 import type { FaultOutcome } from "../mmu/shadow/kvm/fault.ts";
 import type { FactLog } from "../mmu/shadow/kvm/listener.ts";
-import type { VmAddresses } from "./addresses.ts";
+import { SWITCHER, type VmAddresses } from "./addresses.ts";
 import type { KvmMechanism } from "./kvm-mechanism.ts";
 import type { Stage } from "./stage.ts";
 
@@ -133,8 +133,10 @@ export function addKvmShadowManager(stage: Stage, parts: KvmShadowManagerParts) 
             root: pager.hardware.root,
             created: shadow.stats.created - created,
           }),
-        confirmInvalidate: ({ event }) =>
-          self.post(addresses.mmu, { type: "shadow.invalidated", gva: (event as ShadowInvlpg).gva }),
+        confirmInvalidate: ({ event }) => {
+          const { vcpu, gva } = event as ShadowInvlpg;
+          self.post(SWITCHER, { type: "shadow.invalidated", vcpu, gva });
+        },
         askReload: () => self.post(addresses.roots, { type: "shadow.reload" }),
         killGuest: ({ event }) => {
           const reason = `pager ${pager.name}: ${refusal} (${deedOf(event)}, eip ${hex(parts.eip())})`;

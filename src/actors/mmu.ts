@@ -1,9 +1,7 @@
 import type {
   MmioData,
   MmuA20,
-  MmuContext,
   MmuFault,
-  MmuInvlpg,
   MmuUnbacked,
   MmuUpper,
   ShadowEmulate,
@@ -30,8 +28,6 @@ export interface MmuParts {
   readonly upper?: UpperMemory | undefined;
   /** Who answers at a guest-physical address that no frame backs. Default: the vm's ports actor. */
   readonly deviceAt?: (gpa: Gpa) => string;
-  /** The actor that follows the vcpu's paging registers: the ShadowManager, or Roots where the pager has them. */
-  readonly contextActor: string;
   /** The ShadowManager does stores for the guest (`shadow.write`). */
   readonly emulatesStores: boolean;
   /** Told of each fault that is the guest's own, of which the ShadowManager hears nothing. */
@@ -144,10 +140,6 @@ export function addMmu(stage: Stage, parts: MmuParts) {
         const value = event.type === "mmio.data" ? (event as MmioData).value : 0;
         self.post(SWITCHER, { type: "mmu.emulated", vcpu: parts.vcpu, value });
       },
-      flushShadow: ({ event }) =>
-        self.post(parts.contextActor, { type: "shadow.cr", change: (event as MmuContext).change }),
-      invalidateShadow: ({ event }) =>
-        self.post(addresses.shadow, { type: "shadow.invlpg", gva: (event as MmuInvlpg).gva }),
       moveA20: ({ event }) => {
         if ((event as MmuA20).open) memory.p2m.openA20();
         else memory.p2m.closeA20();
@@ -157,7 +149,6 @@ export function addMmu(stage: Stage, parts: MmuParts) {
         parts.upper?.set(gpa, sizeBytes, { readsRam, writesRam });
       },
       remapShadow: () => self.post(addresses.shadow, { type: "shadow.remapped" }),
-      confirm: () => self.post(SWITCHER, { type: "mmu.updated", vcpu: parts.vcpu }),
     },
   }));
 }

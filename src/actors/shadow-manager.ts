@@ -2,7 +2,7 @@ import type { ShadowCr, ShadowFault, ShadowInvlpg } from "../bus/messages/index.
 import { shadowManagerChart } from "../machines/shadow-manager.ts";
 import { OutOfFrames } from "../mmu/frames.ts";
 import { type Pager, PagerError, type ShadowFill } from "../mmu/pager.ts";
-import type { VmAddresses } from "./addresses.ts";
+import { SWITCHER, type VmAddresses } from "./addresses.ts";
 import type { Stage } from "./stage.ts";
 
 export interface ShadowManagerParts {
@@ -50,11 +50,14 @@ export function addShadowManager(stage: Stage, parts: ShadowManagerParts) {
       flush: ({ event }) => {
         dropped = pager.contextChanged((event as ShadowCr).change);
       },
-      confirmFlush: () => self.post(addresses.mmu, { type: "shadow.flushed", dropped }),
+      confirmFlush: ({ event }) =>
+        self.post(SWITCHER, { type: "shadow.flushed", vcpu: (event as ShadowCr).vcpu, dropped }),
       invalidate: ({ event }) => pager.invalidatePage((event as ShadowInvlpg).gva),
       remap: () => pager.remapped(),
-      confirmInvalidate: ({ event }) =>
-        self.post(addresses.mmu, { type: "shadow.invalidated", gva: (event as ShadowInvlpg).gva }),
+      confirmInvalidate: ({ event }) => {
+        const { vcpu, gva } = event as ShadowInvlpg;
+        self.post(SWITCHER, { type: "shadow.invalidated", vcpu, gva });
+      },
     },
   }));
 }

@@ -60,6 +60,8 @@ export interface VcpuWiring {
   readonly vcpu: Vcpu;
   readonly addresses: VmAddresses;
   readonly routes: IoRoutes;
+  /** Who follows its paging registers: the ShadowManager, or Roots where the pager has them. */
+  readonly contextActor: string;
   /** The local APIC of the vcpu, or the vm's 8259 pair. */
   readonly interrupts: string;
 }
@@ -86,7 +88,6 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
     let wiring = undefined as unknown as VcpuWiring;
     /** Vector of the event whose delivery the last page fault interrupted, -1 if none. */
     let vectoring = -1;
-    let change: TranslationChange = "cr3";
     let enter: Message = { type: "cpu.enter", vcpu: -1 };
     let exitEip = 0;
     /** EFLAGS.IF at the last exit for an x87 error. */
@@ -282,7 +283,8 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           vcpu.resetPending = false;
           onProcessor(() => processor.init(vcpu.startupVector));
         },
-        askMmuReset: () => self.post(wiring.addresses.mmu, { type: "mmu.context", change: "cr0" }),
+        askShadowReset: () =>
+          self.post(wiring.contextActor, { type: "shadow.cr", vcpu: vcpu.index, change: "cr0" }),
         injectNmi: () => {
           vcpu.nmiPending = false;
           inject({ type: "trap.inject", vcpu: vcpu.index, vector: Vector.NMI, kind: "nmi", errorCode: -1 });
@@ -335,12 +337,14 @@ export function addSwitcher(stage: Stage, parts: SwitcherParts) {
           const { gpa, access, size, value } = event as MmioExit;
           self.post(wiring.addresses.mmu, { type: "mmu.unbacked", gpa, access, size, value });
         },
-        askMmuContext: ({ event }) => {
-          change = changeOf(event as MsrExit | TaskSwitchExit | ControlRegisterExit);
-          self.post(wiring.addresses.mmu, { type: "mmu.context", change });
+        askShadowContext: ({ event }) => {
+          const change = changeOf(event as MsrExit | TaskSwitchExit | ControlRegisterExit);
+          self.post(wiring.contextActor, { type: "shadow.cr", vcpu: vcpu.index, change });
         },
-        askMmuInvlpg: ({ event }) =>
-          self.post(wiring.addresses.mmu, { type: "mmu.invlpg", gva: (event as InvlpgExit).gva }),
+        askShadowInvlpg: ({ event }) => {
+          const { gva } = event as InvlpgExit;
+          self.post(wiring.addresses.shadow, { type: "shadow.invlpg", vcpu: vcpu.index, gva });
+        },
         askDevice: ({ event }) => {
           const { port, size, write, value, count = 1, more } = event as IoExit;
           const device = wiring.routes.actorAt(port);

@@ -5,15 +5,11 @@ import { actions, guards } from "./names.ts";
 type MmuEvent = MessageOf<
   | "mmu.fault"
   | "mmu.unbacked"
-  | "mmu.context"
-  | "mmu.invlpg"
   | "mmu.a20"
   | "mmu.upper"
   | "shadow.resolved"
   | "shadow.emulate"
   | "shadow.written"
-  | "shadow.flushed"
-  | "shadow.invalidated"
   | "mmio.data"
   | "mmio.done"
 >;
@@ -35,9 +31,6 @@ export const mmuChart = setup({
     "answerRead",
     "answerProbe",
     "refuseFetch",
-    "flushShadow",
-    "invalidateShadow",
-    "confirm",
     "moveA20",
     "showUpper",
     "remapShadow",
@@ -56,8 +49,6 @@ export const mmuChart = setup({
       on: {
         "mmu.fault": "classifying",
         "mmu.unbacked": { target: "emulating", actions: "askDevice" },
-        "mmu.context": { target: "flushing", actions: "flushShadow" },
-        "mmu.invlpg": { target: "invalidating", actions: "invalidateShadow" },
       },
     },
     /** The guest's own tables were walked for the access; the verdict decides. */
@@ -96,14 +87,6 @@ export const mmuChart = setup({
         "mmio.data": { target: "idle", actions: "emulate" },
         "mmio.done": { target: "idle", actions: "emulate" },
       },
-    },
-    /** The guest has changed its paging registers. */
-    flushing: {
-      on: { "shadow.flushed": { target: "idle", actions: "confirm" } },
-    },
-    /** The guest has executed INVLPG. */
-    invalidating: {
-      on: { "shadow.invalidated": { target: "idle", actions: "confirm" } },
     },
   },
 });

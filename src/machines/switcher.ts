@@ -6,7 +6,8 @@ type SwitcherEvent = MessageOf<
   | "cpu.exit"
   | "mmu.resolved"
   | "mmu.emulated"
-  | "mmu.updated"
+  | "shadow.flushed"
+  | "shadow.invalidated"
   | "trap.inject"
   | "io.data"
   | "io.done"
@@ -46,15 +47,15 @@ export const switcherChart = setup({
     "init",
     "startup",
     "reset",
-    "askMmuReset",
+    "askShadowReset",
     "injectTrap",
     "answer",
     "perform",
     "endTurn",
     "askMmu",
     "askMmuUnbacked",
-    "askMmuContext",
-    "askMmuInvlpg",
+    "askShadowContext",
+    "askShadowInvlpg",
     "askDevice",
     "askApic",
     "askCoprocessor",
@@ -126,7 +127,7 @@ export const switcherChart = setup({
     switchingIn: {
       always: [
         { guard: "mustYield", target: "switchingOut" },
-        { guard: "mustReset", target: "dispatching.paging", actions: ["reset", "askMmuReset"] },
+        { guard: "mustReset", target: "dispatching.paging", actions: ["reset", "askShadowReset"] },
         { guard: "canInjectNmi", target: "inGuest", actions: ["injectNmi", "enter"] },
         { guard: "canInterrupt", target: "dispatching.acknowledging", actions: "acknowledge" },
         { guard: "isHalted", target: "inGuest", actions: "halt" },
@@ -144,18 +145,18 @@ export const switcherChart = setup({
           {
             guard: "isExecuteDisableChange",
             target: "dispatching.paging",
-            actions: ["perform", "askMmuContext"],
+            actions: ["perform", "askShadowContext"],
           },
           { guard: "isPause", target: "switchingIn", actions: ["perform", "endTurn"] },
           { guard: "isPerformed", target: "switchingIn", actions: "perform" },
           {
             guard: "isTranslationChange",
             target: "dispatching.paging",
-            actions: ["perform", "askMmuContext"],
+            actions: ["perform", "askShadowContext"],
           },
-          { guard: "isTaskSwitch", target: "dispatching.paging", actions: "askMmuContext" },
+          { guard: "isTaskSwitch", target: "dispatching.paging", actions: "askShadowContext" },
           { guard: "isControlRegister", target: "switchingIn", actions: "perform" },
-          { guard: "isInvlpg", target: "dispatching.paging", actions: ["perform", "askMmuInvlpg"] },
+          { guard: "isInvlpg", target: "dispatching.paging", actions: ["perform", "askShadowInvlpg"] },
           { guard: "isMmio", target: "dispatching.paging", actions: "askMmuUnbacked" },
           { guard: "isCoprocessorError", target: "dispatching.coprocessor", actions: "askCoprocessor" },
           { guard: "isLimit", target: "switchingOut", actions: "reportLimit" },
@@ -206,7 +207,8 @@ export const switcherChart = setup({
         paging: {
           on: {
             "mmu.resolved": { guard: "concernsLoaded", target: "#switcher.switchingIn" },
-            "mmu.updated": { guard: "concernsLoaded", target: "#switcher.switchingIn" },
+            "shadow.flushed": { guard: "concernsLoaded", target: "#switcher.switchingIn" },
+            "shadow.invalidated": { guard: "concernsLoaded", target: "#switcher.switchingIn" },
             "mmu.emulated": { guard: "concernsLoaded", target: "#switcher.switchingIn", actions: "answer" },
             "trap.inject": [
               { guard: "causesTripleFault", target: "#switcher.switchingOut", actions: "reportShutdown" },

@@ -242,7 +242,7 @@ export class Machine {
     const { pager, paging } = makeVmPager({ options, processor, frames, memory, set, facts });
     if (isKvm(pager) && set.vcpus.length > 1) set.onTurn = () => this.#turnKvm(pager, set);
     try {
-      const { addresses, devices, routes, interrupts } = buildPlant({
+      const { addresses, devices, routes, contextActor, interrupts } = buildPlant({
         stage: this.#stage,
         set,
         wheel,
@@ -274,6 +274,7 @@ export class Machine {
           vcpu,
           addresses,
           routes,
+          contextActor,
           interrupts: interrupts[vcpu.number] as string,
         };
       return { pager, devices };

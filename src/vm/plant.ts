@@ -123,6 +123,8 @@ export interface Plant {
   readonly devices: DeviceModels;
   readonly routes: IoRoutes;
   readonly mmio: MmioRoutes;
+  /** Who follows the vcpus' paging registers. */
+  readonly contextActor: string;
   /** Where the Switcher acknowledges interrupts of each vcpu. */
   readonly interrupts: readonly string[];
 }
@@ -161,7 +163,6 @@ export function buildPlant(parts: PlantParts): Plant {
       const { number } = active();
       return apics?.apics[number]?.isAt(at) === true ? apicAddress(addresses, number) : mmio.actorAt(at);
     },
-    contextActor: kvm ? addresses.roots : addresses.shadow,
     emulatesStores: kvm,
     ...(kvm && { reflected: () => pager.faultReflected() }),
   });
@@ -239,6 +240,7 @@ export function buildPlant(parts: PlantParts): Plant {
     },
     routes,
     mmio,
+    contextActor: kvm ? addresses.roots : addresses.shadow,
     interrupts: vcpus.map(({ number }) => (parts.apic ? apicAddress(addresses, number) : addresses.pic)),
   };
 }

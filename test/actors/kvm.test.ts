@@ -68,6 +68,7 @@ function manager(mechanism: (doings: Doings) => Partial<KvmMechanism> = () => ({
   const roots = addKvmRoots(stage, addresses);
   bus.stub(addresses.mmu);
   bus.stub(addresses.vm);
+  bus.stub(SWITCHER);
   const post = (message: Parameters<typeof bus.post>[2], to = addresses.shadow) => {
     bus.post("mmu:g", to, message);
     bus.drain();
@@ -152,12 +153,12 @@ describe("the ShadowManager actor of kvm", () => {
         doings.rootsLoaded = true;
       },
     }));
-    post({ type: "shadow.cr", change: "cr3" }, addresses.roots);
+    post({ type: "shadow.cr", vcpu: 2, change: "cr3" }, addresses.roots);
     bus.expectMessages([
       { type: "shadow.cr", to: "roots:g" },
       { type: "shadow.load", to: "shadow:g", with: { change: "cr3" } },
       { type: "shadow.loaded", to: "roots:g", with: { created: 0 } },
-      { type: "shadow.flushed", from: "roots:g", to: "mmu:g" },
+      { type: "shadow.flushed", from: "roots:g", to: SWITCHER, with: { vcpu: 2 } },
     ]);
     expect(done).toEqual(["release for cr3", "load"]);
     expect(roots.cachedLoads).toBe(1);
@@ -226,7 +227,7 @@ describe("the ShadowManager actor of kvm", () => {
       doings.rootsLoaded = false;
       return { enter: refuse };
     });
-    second.post({ type: "shadow.cr", change: "cr3" }, addresses.roots);
+    second.post({ type: "shadow.cr", vcpu: 2, change: "cr3" }, addresses.roots);
     second.bus.expectMessages([
       { type: "shadow.cr" },
       { type: "shadow.load" },
@@ -273,7 +274,6 @@ describe("the Mmu actor, told to do an access for the guest", () => {
       walker: new GuestWalker(memory),
       paging: { cr0: 0x80010001, cr3: 0x1000, cr4: 0, efer: 0, pdptes: new Uint32Array(8) },
       memory,
-      contextActor: addresses.roots,
       emulatesStores: true,
     });
     let why: "tableWrite" | "mmio" = "tableWrite";

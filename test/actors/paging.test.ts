@@ -42,7 +42,6 @@ describe("the Mmu actor", () => {
       walker: new GuestWalker(memory),
       paging: { cr0: 0x80010001, cr3: 0x1000, cr4: 0, efer: 0, pdptes: new Uint32Array(8) },
       memory,
-      contextActor: addresses.shadow,
       emulatesStores: false,
     });
     for (const address of [SWITCHER, addresses.shadow, addresses.ports, addresses.vm]) bus.stub(address);
@@ -108,6 +107,7 @@ describe("the ShadowManager actor", () => {
     addShadowManager(stage, { addresses, pager, eip: () => 0xc0de });
     bus.stub(addresses.mmu);
     bus.stub(addresses.vm);
+    bus.stub(SWITCHER);
     const fault = () => {
       bus.post("mmu:g", "shadow:g", { type: "shadow.fault", gva, errorCode: 0, walk });
       bus.drain();
@@ -154,14 +154,14 @@ describe("the ShadowManager actor", () => {
     const { bus } = manager(() => {
       throw new Error("not called");
     });
-    bus.post("mmu:g", "shadow:g", { type: "shadow.cr", change: "cr3" });
-    bus.post("mmu:g", "shadow:g", { type: "shadow.invlpg", gva });
+    bus.post(SWITCHER, "shadow:g", { type: "shadow.cr", vcpu: 2, change: "cr3" });
+    bus.post(SWITCHER, "shadow:g", { type: "shadow.invlpg", vcpu: 2, gva });
     bus.drain();
     bus.expectMessages([
       { type: "shadow.cr" },
       { type: "shadow.invlpg" },
-      { type: "shadow.flushed", to: "mmu:g", with: { dropped: 17 } },
-      { type: "shadow.invalidated", to: "mmu:g", with: { gva } },
+      { type: "shadow.flushed", to: SWITCHER, with: { vcpu: 2, dropped: 17 } },
+      { type: "shadow.invalidated", to: SWITCHER, with: { vcpu: 2, gva } },
     ]);
   });
 });

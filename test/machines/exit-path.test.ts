@@ -69,20 +69,9 @@ describe.each(BOTH_WAYS)("the Mmu chart, %s", (_, interpreted) => {
     expect(mmu.state).toBe("idle");
   });
 
-  it("waits for the shadow to follow a change of registers, or an INVLPG", () => {
-    const mmu = walkChart(mmuChart, interpreted);
-    expect(mmu.send("mmu.context")).toEqual(["flushShadow"]);
-    expect(mmu.state).toBe("flushing");
-    expect(mmu.send("shadow.flushed")).toEqual(["confirm"]);
-    expect(mmu.send("mmu.invlpg")).toEqual(["invalidateShadow"]);
-    expect(mmu.state).toBe("invalidating");
-    expect(mmu.send("shadow.invalidated")).toEqual(["confirm"]);
-    expect(mmu.state).toBe("idle");
-  });
-
   it("ignores answers that it did not ask for", () => {
     const mmu = walkChart(mmuChart, interpreted);
-    for (const stray of ["shadow.resolved", "shadow.flushed", "shadow.invalidated", "mmio.data"] as const)
+    for (const stray of ["shadow.resolved", "shadow.emulate", "shadow.written", "mmio.data"] as const)
       expect(mmu.send(stray)).toEqual([]);
     expect(mmu.state).toBe("idle");
   });

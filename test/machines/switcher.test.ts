@@ -37,8 +37,8 @@ describe.each(BOTH_WAYS)("the Switcher chart, %s", (_, interpreted) => {
     ["isApic", ["left", "askApic"], { dispatching: "io" }],
     ["isCoprocessorError", ["left", "askCoprocessor"], { dispatching: "coprocessor" }],
     ["isMmio", ["left", "askMmuUnbacked"], paging],
-    ["isInvlpg", ["left", "perform", "askMmuInvlpg"], paging],
-    ["isTranslationChange", ["left", "perform", "askMmuContext"], paging],
+    ["isInvlpg", ["left", "perform", "askShadowInvlpg"], paging],
+    ["isTranslationChange", ["left", "perform", "askShadowContext"], paging],
     ["isAlarm", ["left", "advanceClock"], { dispatching: "advancing" }],
     ["isPerformed", ["left", "perform", "enter"], "inGuest"],
     ["isPause", ["left", "perform", "endTurn", "enter"], "inGuest"],
@@ -78,10 +78,11 @@ describe.each(BOTH_WAYS)("the Switcher chart, %s", (_, interpreted) => {
 
   it.each([
     ["mmu.resolved", ["enter"]],
-    ["mmu.updated", ["enter"]],
+    ["shadow.flushed", ["enter"]],
+    ["shadow.invalidated", ["enter"]],
     ["mmu.emulated", ["answer", "enter"]],
     ["trap.inject", ["injectTrap", "enter"]],
-  ] as const)("goes on when the Mmu answers %s", (answer, actions) => {
+  ] as const)("goes on when the Mmu or the shadow answers %s", (answer, actions) => {
     const switcher = inGuest(interpreted);
     exitWith(switcher, "isPageFault");
     expect(switcher.send(answer)).toEqual(actions);
@@ -121,7 +122,7 @@ describe.each(BOTH_WAYS)("the Switcher chart, %s", (_, interpreted) => {
     expect(switcher.send("ipi.init")).toEqual(["init"]);
     switcher.holds.delete("canInterrupt");
     switcher.holds.add("mustReset");
-    expect(switcher.send("intr.vector")).toEqual(["reset", "askMmuReset"]);
+    expect(switcher.send("intr.vector")).toEqual(["reset", "askShadowReset"]);
     expect(switcher.state).toEqual(paging);
   });
 

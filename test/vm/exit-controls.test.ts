@@ -39,6 +39,6 @@ describe("an exit by control", () => {
     ]);
     vms[0]?.run({ budget: 20 });
     expect(processor.deeds).toContain("perform controlRegister");
-    expect(envelopes.filter(({ message }) => message.type === "mmu.context")).toEqual([]);
+    expect(envelopes.filter(({ message }) => message.type === "shadow.cr")).toEqual([]);
   });
 });

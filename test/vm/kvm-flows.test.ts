@@ -67,12 +67,10 @@ const STORED = [
 ];
 const SWITCHED = [
   EXIT,
-  "mmu.context switcher0 -> mmu:a",
-  "shadow.cr mmu:a -> roots:a",
+  "shadow.cr switcher0 -> roots:a",
   "shadow.load roots:a -> shadow:a",
   "shadow.loaded shadow:a -> roots:a",
-  "shadow.flushed roots:a -> mmu:a",
-  "mmu.updated mmu:a -> switcher0",
+  "shadow.flushed roots:a -> switcher0",
   ENTER,
 ];
 
@@ -134,13 +132,11 @@ describe("kvm's flows of messages", () => {
       { reason: "invlpg", gva: 0x400000 as Gva },
     ]);
     expect(facts.map(({ type }) => type)).toContain("shadow.unsynced");
-    const from = lines.indexOf("mmu.invlpg switcher0 -> mmu:a");
-    expect(lines.slice(from - 1, from + 5)).toEqual([
+    const from = lines.indexOf("shadow.invlpg switcher0 -> shadow:a");
+    expect(lines.slice(from - 1, from + 3)).toEqual([
       EXIT,
-      "mmu.invlpg switcher0 -> mmu:a",
-      "shadow.invlpg mmu:a -> shadow:a",
-      "shadow.invalidated shadow:a -> mmu:a",
-      "mmu.updated mmu:a -> switcher0",
+      "shadow.invlpg switcher0 -> shadow:a",
+      "shadow.invalidated shadow:a -> switcher0",
       ENTER,
     ]);
   });

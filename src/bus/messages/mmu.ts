@@ -1,6 +1,5 @@
 import type { Access } from "../../cpu/exit.ts";
 import type { Gpa, Gva } from "../../mmu/address.ts";
-import type { TranslationChange } from "../../mmu/pager.ts";
 import type { UpperMemoryAccess } from "../../mmu/upper-memory.ts";
 
 /** Switcher → Mmu: the hardware's walk refused an access; find out whose fault it is. Answered by `mmu.resolved` or `trap.inject`. */
@@ -37,18 +36,6 @@ export interface MmuEmulated {
   readonly value: number;
 }
 
-/** Switcher → Mmu: the guest has loaded CR3 or changed paging bits (its registers hold the new values). Answered by `mmu.updated`. */
-export interface MmuContext {
-  readonly type: "mmu.context";
-  readonly change: TranslationChange;
-}
-
-/** Switcher → Mmu: the guest has executed INVLPG. Answered by `mmu.updated`. */
-export interface MmuInvlpg {
-  readonly type: "mmu.invlpg";
-  readonly gva: Gva;
-}
-
 /** Device → Mmu: address line 20 has been opened, or is held low. Nobody answers: it is done before the guest goes on. */
 export interface MmuA20 {
   readonly type: "mmu.a20";
@@ -62,19 +49,4 @@ export interface MmuUpper extends UpperMemoryAccess {
   readonly sizeBytes: number;
 }
 
-/** Mmu → Switcher: shadow and TLB follow the change. */
-export interface MmuUpdated {
-  readonly type: "mmu.updated";
-  readonly vcpu: number;
-}
-
-export type MmuMessage =
-  | MmuFault
-  | MmuUnbacked
-  | MmuResolved
-  | MmuEmulated
-  | MmuContext
-  | MmuInvlpg
-  | MmuA20
-  | MmuUpper
-  | MmuUpdated;
+export type MmuMessage = MmuFault | MmuUnbacked | MmuResolved | MmuEmulated | MmuA20 | MmuUpper;

@@ -63,27 +63,34 @@ export interface ShadowWritten {
   readonly gpa: Gpa;
 }
 
-/** Mmu → ShadowManager, or Roots where the pager has them: the guest has changed its paging registers. Answered by `shadow.flushed`. */
+/**
+ * Switcher → ShadowManager, or Roots where the pager has them: the guest has loaded CR3 or changed paging bits (its registers hold the new values).
+ * Answered by `shadow.flushed`.
+ */
 export interface ShadowCr {
   readonly type: "shadow.cr";
+  readonly vcpu: number;
   readonly change: TranslationChange;
 }
 
-/** ShadowManager or Roots → Mmu: done; how many shadow entries were dropped. */
+/** ShadowManager or Roots → Switcher: shadow and TLB follow the change; how many shadow entries were dropped. */
 export interface ShadowFlushed {
   readonly type: "shadow.flushed";
+  readonly vcpu: number;
   readonly dropped: number;
 }
 
-/** Mmu → ShadowManager: the guest has executed INVLPG. Answered by `shadow.invalidated`. */
+/** Switcher → ShadowManager: the guest has executed INVLPG. Answered by `shadow.invalidated`. */
 export interface ShadowInvlpg {
   readonly type: "shadow.invlpg";
+  readonly vcpu: number;
   readonly gva: Gva;
 }
 
-/** ShadowManager → Mmu: the page's entry is gone, or is what the guest's table says now. */
+/** ShadowManager → Switcher: the page's entry is gone, or is what the guest's table says now. */
 export interface ShadowInvalidated {
   readonly type: "shadow.invalidated";
+  readonly vcpu: number;
   readonly gva: Gva;
 }
 
