@@ -1,5 +1,6 @@
 import type { MmioRead, MmioWrite } from "../bus/messages/index.ts";
 import { AcpiPm, POWERED_OFF } from "../devices/acpi-pm.ts";
+import { BOCHS_POWERED_OFF, BochsPower } from "../devices/bochs-power.ts";
 import { DebugConsole, FIRMWARE_LOG_PORT } from "../devices/debug-console.ts";
 import { DebugExit } from "../devices/debug-exit.ts";
 import { allOnes, type PortDevice } from "../devices/device.ts";
@@ -41,6 +42,7 @@ export interface PortsModels {
   readonly pci: PciBus;
   readonly postCode: PostCode;
   readonly acpiPm: AcpiPm;
+  readonly bochsPower: BochsPower;
   readonly debugConsole: DebugConsole;
   readonly firmwareLog: DebugConsole;
   readonly debugExit: DebugExit;
@@ -68,7 +70,9 @@ export function addPorts(stage: Stage, parts: PortsParts): PortsModels {
         self.post(addresses.mmu, { type: "mmu.upper", gpa: gpa as Gpa, ...segment }),
       );
     const postCode = new PostCode();
-    const acpiPm = new AcpiPm(time, () => self.post(addresses.vm, { type: "vm.halt", reason: POWERED_OFF }));
+    const powerOff = (reason: string) => () => self.post(addresses.vm, { type: "vm.halt", reason });
+    const acpiPm = new AcpiPm(time, powerOff(POWERED_OFF));
+    const bochsPower = new BochsPower(powerOff(BOCHS_POWERED_OFF));
     const debugConsole = new DebugConsole(
       (byte) => self.post(addresses.vm, { type: "console.output", byte }),
       parts.consolePorts,
@@ -92,6 +96,7 @@ export function addPorts(stage: Stage, parts: PortsParts): PortsModels {
       pci,
       postCode,
       acpiPm,
+      bochsPower,
       debugConsole,
       firmwareLog,
       debugExit,

@@ -6,8 +6,8 @@ export const PM1_CONTROL_PORT = 0x604;
 export const PM_TIMER_PORT = 0x608;
 /** Why a vm ends that switches itself off here. */
 export const POWERED_OFF = "the guest has switched itself off (ACPI S5)";
-/** SLP_TYP of soft-off, as `_S5_` says. */
-export const S5_SLEEP_TYPE = 5;
+/** SLP_TYP of soft-off, as `_S5_` says: that of the PIIX4, which small systems write without asking. */
+export const S5_SLEEP_TYPE = 0;
 
 /** The PM timer's frequency, Hz: a third of the colour subcarrier's fourfold. */
 const PM_TIMER_HZ = 3_579_545;
