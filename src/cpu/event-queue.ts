@@ -81,12 +81,14 @@ export class EventQueue {
       trapped = enterTask(core);
     } catch (thrown) {
       if (thrown !== burst.fault) throw thrown;
+      burst.answers.clear();
       // Nothing begins anew that would raise it again, should its delivery leave.
       this.pending = asInjected(nextEvent(core, first, burst.fault));
       state.set(L.TASK, 0);
       return this.performing || this.deliverPending();
     }
     burst.exitRecord.vectoring = -1;
+    burst.answers.clear();
     state.set(L.TASK, 0);
     return trapped ? this.deliverDebugTrap() : true;
   }
@@ -118,12 +120,27 @@ export class EventQueue {
       burst.hits = burst.delayed;
       if (thrown === burst.exitSignal) return false;
       if (thrown !== burst.fault) throw thrown;
-      this.pending = undefined;
-      return this.deliverFault();
+      return this.deliverInstead();
     }
     this.pending = undefined;
     this.delivered();
     return true;
+  }
+
+  /** Delivers the noted fault in the place of the interrupt whose delivery has raised it. Nothing begins anew that would raise it again: it is kept should that leave. */
+  private deliverInstead(): boolean {
+    const { burst } = this;
+    burst.answers.clear();
+    const { vector, errorCode, address } = burst.fault;
+    const fault = asInjected(burst.fault);
+    if (isIntercepted(this.core, vector)) {
+      interceptException(this.core, vector, errorCode, address, -1);
+      this.pending = undefined;
+      this.intercepted = fault;
+      return false;
+    }
+    this.pending = fault;
+    return this.deliverPending();
   }
 
   /** Delivers the noted fault through the guest's IDT; false when that left the guest. */
@@ -183,6 +200,8 @@ export class EventQueue {
   private delivered(): void {
     const { burst } = this;
     const { retired } = burst;
+    // No instruction has retired that would end them: its first one may access the device that the stack is on.
+    burst.answers.clear();
     if (burst.deliveredAt !== retired) burst.deliveryCount = 0;
     burst.deliveredAt = retired;
     burst.deliveryCount++;
