@@ -6,7 +6,7 @@ import type { Breakpoints } from "./breakpoints.ts";
 import { type Burst, Trouble } from "./burst.ts";
 import type { HandlerImports } from "./cold/handlers.ts";
 import * as Op from "./cold/micro-op.ts";
-import { WideAccess } from "./cold/routines.ts";
+import { LoadIntent, WideAccess } from "./cold/routines.ts";
 import { type Core, type Helper, Outcome, Vector } from "./core.ts";
 import { ExitControl } from "./exit.ts";
 import { HelperOpView } from "./helper-op.ts";
@@ -68,7 +68,7 @@ export class CodeServices implements HandlerImports {
     const { burst } = this;
     const at = linear >>> 0;
     const size = bytesAndIntent & 0xff;
-    const forWrite = (bytesAndIntent & 0x100) !== 0;
+    const forWrite = (bytesAndIntent & LoadIntent.write) !== 0;
     if (this.breaks(op, at, size, false)) return 0;
     const user = this.state.usesUserTags;
     if (this.isPlain(at, size)) {
@@ -80,6 +80,7 @@ export class CodeServices implements HandlerImports {
       }
     }
     try {
+      if (bytesAndIntent & LoadIntent.quad) this.memory.requireAligned(at, 8);
       return this.memory.load(at, size, forWrite, user);
     } catch (thrown) {
       burst.abandon(op, thrown);

@@ -69,6 +69,8 @@ export interface LinearMemory {
   /** Throws what a write of these bytes would throw, changes nothing (but A and D bits). */
   probeWrite(linear: number, sizeBytes: number, supervisor: boolean): void;
   probeRead(linear: number, sizeBytes: number, supervisor: boolean): void;
+  /** #AC where it is checked and an operand of the running instruction is not at a multiple of `bytes`: for those wider than the accesses above. */
+  requireAligned(linear: number, bytes: number): void;
   /**
    * Byte index into the WebAssembly memory of a linear address if plain RAM may be accessed there directly (write: not code,
    * not MMIO), translating if need be; -1 where it may not and the single accesses above must be used. Valid to the end of the page.

@@ -70,6 +70,12 @@ export class CpuMemory implements LinearMemory {
     this.codeCache = codeCache;
   }
 
+  /** #AC where it is checked and an operand of the running instruction is not at a multiple of `bytes`: for those wider than the accesses that they are made by. */
+  requireAligned(linear: number, bytes: number): void {
+    if ((linear & (bytes - 1)) !== 0 && this.u32[L.TLB_PRIV >> 2] === L.TLB_ALIGNED)
+      this.monitor.misaligned();
+  }
+
   /** Byte index for an access that stays in one page, or UNBACKED or REFUSED (walker fields say why). access: 0 read, 1 write, 2 fetch. */
   resolve(linear: number, access: number, user: boolean): number {
     this.implicit = false;

@@ -164,6 +164,10 @@ export class ColdContext extends HandlerCode implements SemanticsContext {
     return this.memory.load(this.displacedAddress(displacement, width, forWrite ? 3 : 1), width, forWrite);
   }
 
+  loadQuad(): Expr {
+    return this.memory.loadQuad(this.displacedAddress(i32(0), 32, 3));
+  }
+
   storeAt(displacement: Expr, width: Width, value: Expr): void {
     this.memory.store(this.displacedAddress(displacement, width, 2), width, value);
   }

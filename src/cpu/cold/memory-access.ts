@@ -3,7 +3,7 @@ import { add, and, type Expr, eq, i32, load, type Stmt, shrU } from "../ir/expr.
 import * as L from "../layout.ts";
 import type { HandlerCode } from "./handler-code.ts";
 import { LOAD_KIND, STORE_KIND } from "./operands.ts";
-import { type Routines, WideAccess } from "./routines.ts";
+import { LoadIntent, type Routines, WideAccess } from "./routines.ts";
 import { VECTOR_LOAD, VECTOR_STORE } from "./vector-operands.ts";
 
 /** Offset from TLB_BASE of the half entry that serves `linear` at the current privilege. */
@@ -32,14 +32,24 @@ export class MemoryAccess {
   }
 
   load(address: Expr, width: Width, forWrite: boolean): Expr {
+    return this.loadWith(address, width, forWrite ? LoadIntent.write : 0);
+  }
+
+  /** The first doubleword of 8 bytes that will be written. */
+  loadQuad(address: Expr): Expr {
+    return this.loadWith(address, 32, LoadIntent.write | LoadIntent.quad);
+  }
+
+  private loadWith(address: Expr, width: Width, intent: number): Expr {
     const { code } = this;
     const linear = code.let(address);
     const bytes = width >> 3;
+    const forWrite = (intent & LoadIntent.write) !== 0;
     const value = code.newLocal("i32");
     const entry = this.entry(linear);
     const set = (from: Expr): Stmt => ({ kind: "set", index: value.index, value: from });
     const slow = code.aside(() => {
-      const args = [linear, i32(bytes | (forWrite ? 0x100 : 0)), code.op];
+      const args = [linear, i32(bytes | intent), code.op];
       code.emit(set({ kind: "call", type: "i32", callee: this.routines.slowLoad, args }));
       code.abandonOnFault();
     });

@@ -1,9 +1,12 @@
+/** What the slow path of a load is told besides its bytes: the instruction will store there too; it is the first half of 8 bytes. */
+export const LoadIntent = { write: 0x100, quad: 0x200 } as const;
+
 /** What the slow path of a vector's load or store is told besides its bytes: #GP(0) unless aligned to 16 bytes; a store. */
 export const WideAccess = { aligned: 0x100, store: 0x200 } as const;
 
 /** Function indices of the imports and common routines that handlers call. */
 export interface Routines {
-  /** (linear, bytes | forWrite << 8, op) → value; sets FAULT. */
+  /** (linear, bytes | LoadIntent bits, op) → value; sets FAULT. */
   readonly slowLoad: number;
   /** (linear, value, bytes, op); sets FAULT. */
   readonly slowStore: number;

@@ -35,6 +35,8 @@ export interface SemanticsContext {
   effectiveAddress(): Expr;
   /** Loads from the memory operand's address plus `displacement` bytes (far pointers, BT with register offset, CMPXCHG8B). */
   loadAt(displacement: Expr, width: Width, forWrite?: boolean): Expr;
+  /** Loads the first doubleword of an operand of 8 bytes that will be written, and is checked for their alignment. */
+  loadQuad(): Expr;
   storeAt(displacement: Expr, width: Width, value: Expr): void;
   /** Immediate number n of the encoding, sign-extended where the table line says so, as i32. */
   imm(n?: number): Expr;

@@ -46,7 +46,7 @@ export const cmpxchg: Semantics = (c) => {
 
 /** CMPXCHG8B m64: ZF alone of the flags changes. */
 export const cmpxchg8b: Semantics = (c) => {
-  const low = c.let(c.loadAt(i32(0), 32, true));
+  const low = c.let(c.loadQuad());
   const high = c.let(c.loadAt(i32(4), 32, true));
   const differ = c.let(or(xor(low, c.reg(EAX, 32)), xor(high, c.reg(EDX, 32))));
   c.storeAt(i32(0), 32, c.let(select(differ, low, c.reg(EBX, 32))));

@@ -22,6 +22,7 @@ export function readSource(core: Core, op: HelperOp, bytes: number, register = x
   }
   const linear = linearAddress(core, op.segment, op.offset, bytes, SegmentAccess.read);
   if (bytes === 16 && linear & 15) core.raise(Vector.GP, 0);
+  if (bytes === 8) core.memory.requireAligned(linear, 8);
   const host =
     (linear & 3) === 0 && (linear & 0xfff) + bytes <= 4096 ? core.memory.direct(linear, false, false) : -1;
   if (host >= 0) {

@@ -42,6 +42,7 @@ export class FpuBench {
       write32: (at: number, value: number) => this.view.setUint32(check(at, 4), value, true),
       probeWrite: check,
       probeRead: check,
+      requireAligned: () => {},
       direct: () => -1,
     };
     const raise = (vector: number): never => {

@@ -82,6 +82,8 @@ class FakeMemory implements LinearMemory {
   probeRead(linear: number, size: number, supervisor: boolean): void {
     this.check(linear, size, false, supervisor);
   }
+  /** There is no alignment check here. */
+  requireAligned(): void {}
   direct(linear: number, write: boolean, supervisor: boolean): number {
     this.check(linear, 1, write, supervisor);
     return this.indirect.has(linear >>> 12) ? -1 : LINEAR_BASE + linear;

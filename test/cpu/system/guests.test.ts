@@ -23,6 +23,7 @@ describe.each(NAMES)("guest %s", (name) => {
       pager,
       memoryMiB: 16,
       boot: bootMultiboot({ kernel, commandLine: "" }),
+      apic: true,
     });
     const { status, exitCode } = vm.run({ maxInstructions: 5_000_000 });
     const lines = vm.console.text.split("\n").map((line) => line.trimEnd());

@@ -109,6 +109,10 @@ export class Interpreter implements SemanticsContext {
     return i32(this.#offset());
   }
 
+  loadQuad(): Expr {
+    return this.loadAt(i32(0), 32, true);
+  }
+
   loadAt(displacement: Expr, width: Width, forWrite = false): Expr {
     return this.#load(this.#offset(this.#evaluate(displacement)), width, forWrite);
   }
