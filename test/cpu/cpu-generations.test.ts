@@ -70,6 +70,32 @@ describe("processors before the Pentium", () => {
   });
 });
 
+describe("segment registers on the stack, and tables in memory", () => {
+  it.each([
+    ["i386", 0xdeadf000],
+    ["i486", 0xdeadf000],
+    ["p6", 0x0000f000],
+  ] as const)("%s: PUSH ES of 32 bits", (model, stored) => {
+    const processor = run(model, [0x66, 0x06], 0);
+    processor.write(0x7fc, [0xef, 0xbe, 0xad, 0xde]);
+    processor.set({ es: 0xf000 });
+    expect([processor.step().end, processor.get("esp")]).toEqual(["done", 0x7fc]);
+    expect(Buffer.from(processor.read(0x7fc, 4)).readUInt32LE()).toBe(stored);
+  });
+
+  it.each(["i386", "p6", "max"] as const)("%s: SGDT and SIDT of 16 bits store the whole base", (model) => {
+    // LGDT and LIDT of 32 bits, SGDT and SIDT of 16, all with [SI] or [DI].
+    const code = [0x66, 0x0f, 0x01, 0x14, 0x66, 0x0f, 0x01, 0x1c, 0x0f, 0x01, 0x05, 0x0f, 0x01, 0x4d, 0x08];
+    const processor = run(model, code, 0);
+    const table = [0xbb, 0xaa, 0x78, 0x56, 0x34, 0x12];
+    processor.write(0x3000, table);
+    processor.set({ ds: 0, esi: 0x3000, edi: 0x4000 });
+    for (let k = 0; k < 4; k++) expect(processor.step().end).toBe("done");
+    expect([...processor.read(0x4000, 6)]).toEqual(table);
+    expect([...processor.read(0x4008, 6)]).toEqual(table);
+  });
+});
+
 describe("test registers", () => {
   const FROM = 0x24;
   const TO = 0x26;
@@ -169,7 +195,7 @@ describe("what an 80386 alone does", () => {
     expect([processor.get("eax"), processor.get("eflags") & 1]).toEqual([result, carry]);
   });
 
-  it("IDIV has quotients below the least that are no #DE", () => {
+  it("IDIV of bytes has quotients below the least that are no #DE", () => {
     // -(128 * (2 + 128)) = -16640 = BF00h, by 2.
     const least = on386([0xf6, 0xfb], { eax: 0xbf00, ebx: 2 });
     expect(least.step().end).toBe("done");
@@ -179,6 +205,10 @@ describe("what an 80386 alone does", () => {
     expect(one.get("eax")).toBe(0xff80);
     for (const eax of [0xbf01, 0xbefe, 0x4100])
       expect(on386([0xf6, 0xfb], { eax, ebx: 2 }).step().exception).toEqual({ vector: 0 });
+    // Of words there are none: -(32768 * (32767 + 32768) + 1), by 32767.
+    expect(on386([0xf7, 0xfb], { edx: 0x8000, eax: 0x7fff, ebx: 0x7fff }).step().exception).toEqual({
+      vector: 0,
+    });
     const plain = on386([0xf6, 0xfb], { eax: 0xfff9, ebx: 2 });
     expect([plain.step().end, plain.get("eax")]).toEqual(["done", 0xfffd]);
   });
@@ -225,6 +255,86 @@ describe("what an 80386 alone does", () => {
     const processor = on386([0xc8, 1, 0, 0], { esp: 0x802, ebp: 0x1234 });
     processor.set({ esp: 2 });
     expect([processor.step().end, processor.get("esp"), processor.get("ebp")]).toEqual(["done", 0xffff, 0]);
+  });
+
+  it("ENTER faults where the page of the new top of the stack is not there", () => {
+    const processor = on386([0xc8, 2, 0, 0], { esp: 0x5002, ebp: 0x1234, cr3: 0x2000 });
+    // The first six pages as they are, but page 4 not there.
+    processor.write(0x2000, [3, 0x30, 0, 0]);
+    for (let page = 0; page < 6; page++)
+      processor.write(0x3000 + 4 * page, [page === 4 ? 0 : 3, page << 4, 0, 0]);
+    processor.set({ cr0: 0x80000001 });
+    expect(processor.step().exception).toEqual({ vector: 14, errorCode: 2, address: 0x4ffe });
+  });
+
+  it.each([
+    ["shl al,3", [0xc0, 0xe0, 3]],
+    ["shr ax,cl", [0xd3, 0xe8]],
+    ["shld ax,bx,4", [0x0f, 0xa4, 0xd8, 4]],
+  ] as const)("%s sets AF", (_, bytes) => {
+    const processor = on386(bytes, { eax: 0x1234, ebx: 0x5678, ecx: 5, eflags: 2 });
+    processor.step();
+    expect(processor.get("eflags") & 0x10).toBe(0x10);
+  });
+
+  it.each([
+    // AL, AF before, AX and flags after (CF 1, PF 4, AF 10, ZF 40, SF 80, OF 800).
+    ["aaa", 0x37, 0x027a, 0, 0x0300, 0x891],
+    ["aaa", 0x37, 0x02fa, 0, 0x0400, 0x55],
+    ["aaa", 0x37, 0x0281, 0, 0x0201, 0x84],
+    ["aaa", 0x37, 0x0203, 0x10, 0x0309, 0x15],
+    ["aas", 0x3f, 0x0280, 0x10, 0x010a, 0x811],
+    ["aas", 0x3f, 0x0203, 0x10, 0x000d, 0x91],
+    ["aas", 0x3f, 0x020f, 0, 0x0109, 0x15],
+    ["aas", 0x3f, 0x0285, 0, 0x0205, 0x80],
+  ] as const)("%s %#x of %x has the flags of a byte", (_, opcode, eax, before, after, flags) => {
+    const processor = on386([opcode], { eax, eflags: 2 | before });
+    processor.step();
+    expect([processor.get("eax"), processor.get("eflags") & FLAGS]).toEqual([after, flags]);
+  });
+
+  describe("bit tests set OF as an RCR that gets that far", () => {
+    /** OF after RCR of `value` by `count` with CF clear. */
+    const rotated = (wide: boolean, value: number, count: number): number => {
+      const processor = on386([...(wide ? [0x66] : []), 0xd3, 0xd8], { eax: value, ecx: count, eflags: 2 });
+      processor.step();
+      return processor.get("eflags") & 0x801;
+    };
+
+    it.each([
+      ["bt ax,cx", [0x0f, 0xa3, 0xc8], false],
+      ["bts eax,ecx", [0x66, 0x0f, 0xab, 0xc8], true],
+      ["btr ax,cx", [0x0f, 0xb3, 0xc8], false],
+      ["btc eax,ecx", [0x66, 0x0f, 0xbb, 0xc8], true],
+    ] as const)("%s", (_, bytes, wide) => {
+      for (const value of [0x00000001, 0x0000a5c3, 0x80008000, 0x12345678])
+        for (let bit = 0; bit < (wide ? 31 : 16); bit++) {
+          const processor = on386(bytes, { eax: value, ecx: bit, eflags: 2 });
+          processor.step();
+          expect(processor.get("eflags") & 0x801, `${value} ${bit}`).toBe(rotated(wide, value, bit + 1));
+        }
+    });
+
+    it.each([
+      // In memory at 2000h: 8001h, 5555h. BX is the bit's number, or the byte in the instruction.
+      ["bts [si],bx above", [0x0f, 0xab, 0x1c], 17, 0x2002, 0x5557],
+      ["btr [si],bx below", [0x0f, 0xb3, 0x1c], 0xfff0, 0x1ffe, 0x7776],
+      ["btc [si],15", [0x0f, 0xba, 0x3c, 15], 0, 0x2000, 0x0001],
+      ["bt [si],0", [0x0f, 0xba, 0x24, 0], 0, 0x2000, 0x8001],
+    ] as const)("%s", (_, bytes, ebx, at, word) => {
+      const processor = on386(bytes, { esi: 0x2000, ebx });
+      processor.write(0x1ffe, [0x77, 0x77, 0x01, 0x80, 0x55, 0x55]);
+      expect(processor.step().end).toBe("done");
+      const [low, high] = processor.read(at, 2);
+      expect((low as number) | ((high as number) << 8)).toBe(word);
+    });
+
+    it("a BTS that may not write changes nothing", () => {
+      // At offset FFFFh the word reaches beyond the segment.
+      const processor = on386([0x0f, 0xba, 0x2c, 0], { esi: 0xffff, eflags: 2 });
+      expect(processor.step().exception).toEqual({ vector: 13, errorCode: 0 });
+      expect(processor.get("eflags")).toBe(2);
+    });
   });
 
   it("SMSW and MOV show the bits of CR0 that there are not as they are", () => {

@@ -97,8 +97,8 @@ const ASCII = { writesFlags: FLAGS_ALL, readsFlags: Flag.AF } as const;
 export const bcdLines: readonly OpcodeLine[] = [
   line("daa", "27", "AL:rw", { semantics: daa, ...DECIMAL }),
   line("das", "2F", "AL:rw", { semantics: das, ...DECIMAL }),
-  line("aaa", "37", "", { semantics: aaa, ...ASCII }),
-  line("aas", "3F", "", { semantics: aas, ...ASCII }),
+  line("aaa", "37", "", { semantics: aaa, ...ASCII, before486: "ascii_adjust_before_486" }),
+  line("aas", "3F", "", { semantics: aas, ...ASCII, before486: "ascii_adjust_before_486" }),
   line("aam", "D4", "AL:rw Ib", { semantics: aam, writesFlags: FLAGS_ALL, before486: "aam_before_486" }),
   line("aad", "D5", "AL:rw Ib", { semantics: aad, writesFlags: FLAGS_ALL }),
 ];

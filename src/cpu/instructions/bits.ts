@@ -76,7 +76,11 @@ const REGISTERS = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 
 function testLines(mnemonic: string, opcode: string, reg: number, change: Change): OpcodeLine[] {
   const operand = change ? "Ev:rw" : "Ev";
-  const rest = { writesFlags: Flag.CF, ...(change ? { lockable: true } : {}) };
+  const rest = {
+    writesFlags: Flag.CF,
+    before486: "bit_test_before_486",
+    ...(change ? { lockable: true } : {}),
+  };
   return [
     line(mnemonic, `0F ${opcode}`, `${operand} Gv`, { semantics: inString(change), ...rest }),
     line(mnemonic, `0F BA /${reg}`, `${operand} Ib`, { semantics: within(change), ...rest }),

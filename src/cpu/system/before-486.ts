@@ -1,12 +1,12 @@
 import type { Core, Helper, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
 import { Flag } from "../state.ts";
-import { operandBytes, readRegister, writeRegister } from "./operand.ts";
-import { readMemory, writeMemory } from "./segmentation.ts";
+import { offsetBy, operandBytes, readRegister, writeRegister } from "./operand.ts";
+import { linearAddress, probeWriteRange, readMemory, SegmentAccess, writeMemory } from "./segmentation.ts";
 
 /**
  * Instructions that an 80386 does otherwise than the processors after it, where the manuals leave it open or say otherwise. What it does is known from
- * SingleStepTests, recorded on an 80386EX.
+ * SingleStepTests, recorded on an 80386EX, and from test386.asm, checked on an 80386SX.
  */
 
 const EAX = 0;
@@ -38,7 +38,11 @@ const resultFlags = (result: number, bits: number): number =>
 function setShiftFlags(core: Core, bits: number, result: number, carry: number, overflow: number): void {
   const { state } = core;
   state.eflags =
-    (state.eflags & ~SHIFTED) | resultFlags(result, bits) | (carry ? Flag.CF : 0) | (overflow ? Flag.OF : 0);
+    (state.eflags & ~SHIFTED) |
+    resultFlags(result, bits) |
+    Flag.AF |
+    (carry ? Flag.CF : 0) |
+    (overflow ? Flag.OF : 0);
 }
 
 /** C0, C1, D2, D3: how far. */
@@ -106,8 +110,8 @@ export const aamBefore486: Helper = (core, op) => {
 };
 
 /**
- * IDIV. Of bytes and words: with L for the magnitude of the least quotient, one below that is no #DE if |dividend| - L * (|divisor| + L) lies from 0 to
- * |divisor| - 1. It is then the least one, and that difference the magnitude of the remainder.
+ * IDIV. Of bytes: a quotient below -128 is no #DE if |dividend| - 128 * (|divisor| + 128) lies from 0 to |divisor| - 1. It is then -128, and that
+ * difference the magnitude of the remainder. Of words and doublewords nothing like it is known.
  */
 export const idivBefore486: Helper = (core, op) => {
   const { state } = core;
@@ -120,7 +124,7 @@ export const idivBefore486: Helper = (core, op) => {
   let remainder = dividend % divisor;
   if (quotient < least || quotient >= -least) {
     const rest = magnitude(dividend) + least * (magnitude(divisor) - least);
-    if (size === 4 || quotient > 0n || rest < 0n || rest >= magnitude(divisor)) core.raise(Vector.DE);
+    if (size !== 1 || quotient > 0n || rest < 0n || rest >= magnitude(divisor)) core.raise(Vector.DE);
     quotient = least;
     remainder = dividend < 0n ? -rest : rest;
   }
@@ -143,3 +147,59 @@ function signedDividend({ state }: Core, size: 1 | 2 | 4): bigint {
   const low = BigInt(readRegister(state, EAX, size));
   return BigInt.asIntN(16 * size, (high << BigInt(8 * size)) | low);
 }
+
+/** AAA and AAS: 6 is added to AL or subtracted before its upper half is cleared, and the flags are those of these bytes. */
+export const asciiAdjustBefore486: Helper = (core, op) => {
+  const { state } = core;
+  const add = op.opcode === 0x37;
+  const ax = state.reg16(EAX);
+  const al = ax & 0xff;
+  const adjust = (al & 15) > 9 || (state.eflags & Flag.AF) !== 0;
+  const low = adjust ? 6 : 0;
+  const result = (add ? al + low : al - low) & 0xff;
+  const overflow = signOf(al, 8) ^ signOf(result, 8) && signOf(al, 8) === (add ? 0 : 1);
+  state.setReg16(EAX, (adjust ? (add ? ax + 0x106 : ax - 0x106) : ax) & 0xff0f);
+  state.eflags =
+    (state.eflags & ~SHIFTED) |
+    resultFlags(result, 8) |
+    (adjust ? Flag.CF | Flag.AF : 0) |
+    (overflow ? Flag.OF : 0);
+  return Outcome.next;
+};
+
+/** In the ring that RCR turns, CF is below the lowest bit, and the highest bit below CF. */
+const CARRY_PLACE = -1;
+const TEST_ONLY = 4;
+const SET = 5;
+const RESET = 6;
+
+function changedBit(kind: number, word: number, mask: number): number {
+  if (kind === SET) return (word | mask) >>> 0;
+  return (kind === RESET ? word & ~mask : word ^ mask) >>> 0;
+}
+
+/** BT, BTS, BTR and BTC: OF is that of an RCR, with CF clear, that moves the bit into CF. It says whether the two places below the bit differ. */
+export const bitTestBefore486: Helper = (core, op) => {
+  const { state } = core;
+  const size = operandBytes(op);
+  const bits = 8 * size;
+  const inString = op.opcode !== 0xba;
+  const kind = inString ? (op.opcode >> 3) & 7 : op.reg;
+  const number = inString ? readRegister(state, op.reg, size) : op.immediate;
+  const bit = number & (bits - 1);
+  const words = inString && op.memory ? Math.floor(((number << (32 - bits)) >> (32 - bits)) / bits) : 0;
+  const offset = words === 0 ? op.offset : offsetBy(op, words * size);
+  if (op.memory && kind !== TEST_ONLY)
+    probeWriteRange(core, linearAddress(core, op.segment, offset, size, SegmentAccess.write), size, false);
+  const word = op.memory ? readMemory(core, op.segment, offset, size) : readRegister(state, op.rm, size);
+  if (kind !== TEST_ONLY) {
+    const changed = changedBit(kind, word, 1 << bit);
+    if (op.memory) writeMemory(core, op.segment, offset, size, changed);
+    else writeRegister(state, op.rm, size, changed);
+  }
+  const ring = (n: number): number => (n === CARRY_PLACE ? 0 : (word >>> (n < 0 ? bits - 1 : n)) & 1);
+  const overflow = ring(bit - 1) ^ ring(bit - 2);
+  state.eflags =
+    (state.eflags & ~(Flag.CF | Flag.OF)) | ((word >>> bit) & 1 ? Flag.CF : 0) | (overflow ? Flag.OF : 0);
+  return Outcome.next;
+};

@@ -45,12 +45,12 @@ function loadTable(core: Core, op: HelperOp, baseAt: number, limitAt: number): O
 export const lgdt: Helper = (core, op) => loadTable(core, op, L.GDTR_BASE, L.GDTR_LIMIT);
 export const lidt: Helper = (core, op) => loadTable(core, op, L.IDTR_BASE, L.IDTR_LIMIT);
 
-/** SGDT and SIDT: allowed in every ring without CR4.UMIP; a 16-bit operand size stores 24 bits of the base and a zero byte. */
+/** SGDT and SIDT: allowed in every ring without CR4.UMIP. Every operand size stores all 32 bits of the base. */
 function storeTable(core: Core, op: HelperOp, base: number, limit: number): Outcome {
   const linear = linearAddress(core, op.segment, op.offset, 6, SegmentAccess.write);
   probeWriteRange(core, linear, 6, false);
   core.memory.write16(linear, limit, false);
-  core.memory.write32((linear + 2) >>> 0, op.operandSize === 32 ? base : base & 0xffffff, false);
+  core.memory.write32((linear + 2) >>> 0, base, false);
   return Outcome.next;
 }
 

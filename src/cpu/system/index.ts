@@ -1,6 +1,13 @@
 import type { Helper } from "../core.ts";
 import { setAccessControl } from "./access-control.ts";
-import { aamBefore486, doubleShiftBefore486, idivBefore486, shiftBefore486 } from "./before-486.ts";
+import {
+  aamBefore486,
+  asciiAdjustBefore486,
+  bitTestBefore486,
+  doubleShiftBefore486,
+  idivBefore486,
+  shiftBefore486,
+} from "./before-486.ts";
 import { clts, invlpg, lmsw, movFromControl, movToControl, smsw } from "./control-registers.ts";
 import { cpuid } from "./cpuid.ts";
 import { movFromDebug, movToDebug } from "./debug-registers.ts";
@@ -50,6 +57,8 @@ export {
 /** The TypeScript helpers by the names that the opcode table gives them, but those of the x87 unit (src/cpu/fpu). */
 export const HELPERS: Readonly<Record<string, Helper>> = {
   aam_before_486: aamBefore486,
+  ascii_adjust_before_486: asciiAdjustBefore486,
+  bit_test_before_486: bitTestBefore486,
   double_shift_before_486: doubleShiftBefore486,
   idiv_before_486: idivBefore486,
   shift_before_486: shiftBefore486,

@@ -15,6 +15,10 @@ export const usesDescriptors = (state: CpuState): boolean => isProtected(state) 
 /** An 80386, which does some things otherwise than all after it. */
 export const isBefore486 = (core: Core): boolean => (core.cpuid.opcodes & (1 << Generation.i486)) === 0;
 
+/** An 80386 or a 486. */
+export const isBeforePentium = (core: Core): boolean =>
+  (core.cpuid.opcodes & (1 << Generation.beforePentium)) !== 0;
+
 /** Bytes of the operand-size attribute. */
 export const operandBytes = (op: HelperOp): 2 | 4 => (op.operandSize === 32 ? 4 : 2);
 

@@ -12,6 +12,7 @@ import {
 } from "./descriptor.ts";
 import {
   isBefore486,
+  isBeforePentium,
   isVirtual8086,
   jumpToNext,
   offsetBy,
@@ -21,8 +22,8 @@ import {
   usesDescriptors,
   writeRegister,
 } from "./operand.ts";
-import { readMemory, readMemory16, Segment } from "./segmentation.ts";
-import { adjustStack, currentStack, peek, pushFrame, setStackPointer } from "./stack.ts";
+import { readMemory, readMemory16, Segment, writeMemory } from "./segmentation.ts";
+import { adjustStack, currentStack, peek, pushFrame, setStackPointer, stackMask } from "./stack.ts";
 
 /** Present, writable data, accessed, DPL 0: what a segment register holds in real mode. */
 const REAL_MODE_ACCESS = 0x93;
@@ -135,10 +136,19 @@ export const movFromSegment: Helper = (core, op) => {
   return Outcome.next;
 };
 
-/** PUSH of a segment register; at operand size 32 zero-extended, as P6 does it. */
+/**
+ * PUSH of a segment register; at operand size 32 zero-extended, as P6 does it. The 80386 and the 486 move ESP by four bytes too, but write the lower
+ * two of them alone.
+ */
 export const pushSegment: Helper = (core, op) => {
-  const selector = core.state.selector(segmentOfOpcode(op.opcode));
-  setStackPointer(core.state, pushFrame(core, currentStack(core), operandBytes(op), [selector]));
+  const { state } = core;
+  const selector = state.selector(segmentOfOpcode(op.opcode));
+  const size = operandBytes(op);
+  if (size === 4 && isBeforePentium(core)) {
+    const pointer = adjustStack(state, -4);
+    writeMemory(core, Segment.SS, (pointer & stackMask(state)) >>> 0, 2, selector);
+    setStackPointer(state, pointer);
+  } else setStackPointer(state, pushFrame(core, currentStack(core), size, [selector]));
   return Outcome.next;
 };
 

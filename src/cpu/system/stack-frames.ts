@@ -1,5 +1,6 @@
 import type { Helper } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
+import { Cr0 } from "../state.ts";
 import {
   addressMask,
   isBefore486,
@@ -8,7 +9,14 @@ import {
   usesDescriptors,
   writeRegister,
 } from "./operand.ts";
-import { linearAddress, readMemory, Segment, SegmentAccess, writeMemory } from "./segmentation.ts";
+import {
+  linearAddress,
+  probeWriteRange,
+  readMemory,
+  Segment,
+  SegmentAccess,
+  writeMemory,
+} from "./segmentation.ts";
 import { adjustStack, currentStack, peek, pushFrame, setStackPointer, stackMask } from "./stack.ts";
 
 const ESP = 4;
@@ -93,9 +101,10 @@ export const enter: Helper = (core, op) => {
     push(frame);
   }
   const bottom = ((top - frameBytes) & mask) >>> 0;
-  // The new top of the stack must be writable although nothing is written there; not so on an 80386.
+  // The new top of the stack must be writable although nothing is written there. An 80386 asks that of its page, but not of the segment.
   if (!isBefore486(core))
     memory.probeWrite(linearAddress(core, Segment.SS, bottom, size, SegmentAccess.write), size, false);
+  else if (state.cr0 & Cr0.PG) probeWriteRange(core, (state.segBase(Segment.SS) + bottom) >>> 0, size, false);
   writeRegister(state, EBP, size, frame);
   setStackPointer(state, ((esp & ~mask) | bottom) >>> 0);
   return Outcome.next;
