@@ -55,6 +55,9 @@ const BUSY_TSS = 0x008b;
 /** EFLAGS with every flag clear (bit 1 always reads as one): interrupts off. */
 export const EFLAGS_CLEAR = 0x2;
 
+/** The vector table that a BIOS uses. Loaders of protected-mode kernels leave it, too: one that goes back to real mode finds its interrupts there. */
+const REAL_MODE_IDT: EntryTable = { base: 0, limit: 0x3ff };
+
 const NO_REGISTERS: EntryRegisters = { eax: 0, ecx: 0, edx: 0, ebx: 0, esp: 0, ebp: 0, esi: 0, edi: 0 };
 
 export interface FlatEntryOptions {
@@ -65,7 +68,7 @@ export interface FlatEntryOptions {
   readonly gdtr: EntryTable;
 }
 
-/** 32-bit protected mode, paging off, every segment flat (base 0, limit 4 GiB), interrupts off. */
+/** 32-bit protected mode, paging off, every segment flat (base 0, limit 4 GiB), interrupts off, no IDT but that of real mode. */
 export function flatEntry(options: FlatEntryOptions): EntryState {
   const code = { selector: options.codeSelector, base: 0, limit: 0xffffffff, attributes: CODE32 };
   const data = { selector: options.dataSelector, base: 0, limit: 0xffffffff, attributes: DATA32 };
@@ -81,7 +84,7 @@ export function flatEntry(options: FlatEntryOptions): EntryState {
     fs: data,
     gs: data,
     gdtr: options.gdtr,
-    idtr: { base: 0, limit: 0 },
+    idtr: REAL_MODE_IDT,
   };
 }
 
@@ -105,7 +108,7 @@ export function realModeEntry(
     fs: data,
     gs: data,
     gdtr: { base: 0, limit: 0xffff },
-    idtr: { base: 0, limit: 0x3ff },
+    idtr: REAL_MODE_IDT,
   };
 }
 

@@ -25,6 +25,7 @@ describe("applyEntryState", () => {
     ]);
     expect([state.eip, state.eflags, state.cpl]).toEqual([0x100000, 2, 0]);
     expect([state.get(L.GDTR_BASE), state.get(L.GDTR_LIMIT)]).toEqual([0x1000, 31]);
+    expect([state.get(L.IDTR_BASE), state.get(L.IDTR_LIMIT)]).toEqual([0, 0x3ff]);
     expect(state.cr0 & 0x80000001).toBe(1);
   });
 
