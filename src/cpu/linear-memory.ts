@@ -29,6 +29,7 @@ export interface AccessMonitor {
 }
 
 export class CpuMemory implements LinearMemory {
+  private readonly state: CpuState;
   private readonly u32: Uint32Array;
   private readonly u8: Uint8Array;
   private readonly view: DataView;
@@ -43,6 +44,7 @@ export class CpuMemory implements LinearMemory {
   private implicit = false;
 
   constructor(state: CpuState, tlb: Tlb, walker: HardwareWalker, monitor: AccessMonitor, burst: Burst) {
+    this.state = state;
     this.u32 = state.u32;
     this.u8 = state.u8;
     this.view = new DataView(state.u8.buffer);
@@ -199,52 +201,48 @@ export class CpuMemory implements LinearMemory {
 
   read8(linear: number, supervisor: boolean): number {
     this.implicit = supervisor;
-    return this.loadAny(linear >>> 0, 1, false, !supervisor && this.userMode);
+    return this.loadAny(linear >>> 0, 1, false, !supervisor && this.state.usesUserTags);
   }
   read16(linear: number, supervisor: boolean): number {
     this.implicit = supervisor;
-    return this.loadAny(linear >>> 0, 2, false, !supervisor && this.userMode);
+    return this.loadAny(linear >>> 0, 2, false, !supervisor && this.state.usesUserTags);
   }
   read32(linear: number, supervisor: boolean): number {
     this.implicit = supervisor;
-    return this.loadAny(linear >>> 0, 4, false, !supervisor && this.userMode) >>> 0;
+    return this.loadAny(linear >>> 0, 4, false, !supervisor && this.state.usesUserTags) >>> 0;
   }
   write8(linear: number, value: number, supervisor: boolean): void {
     this.implicit = supervisor;
-    this.storeAny(linear >>> 0, value, 1, !supervisor && this.userMode);
+    this.storeAny(linear >>> 0, value, 1, !supervisor && this.state.usesUserTags);
   }
   write16(linear: number, value: number, supervisor: boolean): void {
     this.implicit = supervisor;
-    this.storeAny(linear >>> 0, value, 2, !supervisor && this.userMode);
+    this.storeAny(linear >>> 0, value, 2, !supervisor && this.state.usesUserTags);
   }
   write32(linear: number, value: number, supervisor: boolean): void {
     this.implicit = supervisor;
-    this.storeAny(linear >>> 0, value, 4, !supervisor && this.userMode);
+    this.storeAny(linear >>> 0, value, 4, !supervisor && this.state.usesUserTags);
   }
 
   probeWrite(linear: number, sizeBytes: number, supervisor: boolean): void {
     this.implicit = supervisor;
-    this.probe(linear >>> 0, sizeBytes, 1, !supervisor && this.userMode);
+    this.probe(linear >>> 0, sizeBytes, 1, !supervisor && this.state.usesUserTags);
   }
   probeRead(linear: number, sizeBytes: number, supervisor: boolean): void {
     this.implicit = supervisor;
-    this.probe(linear >>> 0, sizeBytes, 0, !supervisor && this.userMode);
+    this.probe(linear >>> 0, sizeBytes, 0, !supervisor && this.state.usesUserTags);
   }
 
   direct(linear: number, write: boolean, supervisor: boolean): number {
     if (this.guarded && (this.u32[L.TLB_PRIV >> 2] === L.TLB_ALIGNED || this.breakpoints.hasDataIn(linear)))
       return -1;
     this.implicit = supervisor;
-    const user = !supervisor && this.userMode;
+    const user = !supervisor && this.state.usesUserTags;
     const host = this.translate(linear >>> 0, write ? 1 : 0, user);
     if (host < 0) return -1;
     const frame = (host - L.PHYS_BASE) >>> 12;
     if (write && (this.codeCache.holdsCode(frame) || this.readOnly[frame] !== 0)) return -1;
     return host;
-  }
-
-  private get userMode(): boolean {
-    return this.u32[L.TLB_PRIV >> 2] !== this.u32[L.TLB_SPACE >> 2];
   }
 
   /** An answer lets the probe pass in spite of the refusal: the accesses that it is for will be refused, and answered, one by one. */

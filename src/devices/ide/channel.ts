@@ -1,20 +1,11 @@
 import type { Disk } from "../../disk/disk.ts";
 import { type AlarmedDevice, allOnes, type DeviceClock, type IrqLine, type PortDevice } from "../device.ts";
 import type { DmaMemory } from "../dma.ts";
-import { rangeOf, setAddress } from "./address.ts";
 import { BusMaster } from "./bus-master.ts";
 import { CdDrive } from "./cd-drive.ts";
-import {
-  CD_COMMANDS,
-  type CdCommand,
-  COMMANDS,
-  DEVICE_RESET,
-  DIAGNOSE,
-  type IdeCommand,
-  PACKET,
-} from "./commands.ts";
-import { DiskTransfers, tries } from "./disk-transfers.ts";
-import { identify, identifyCd, MOST_MULTIPLE, MULTIWORD_DMA, ULTRA_DMA } from "./identify.ts";
+import { CD_COMMANDS, COMMANDS, DEVICE_RESET, DIAGNOSE, PACKET } from "./commands.ts";
+import { DiskTransfers } from "./disk-transfers.ts";
+import { DriveCommands } from "./drive-commands.ts";
 import { PacketPhases } from "./packet-phases.ts";
 import {
   CD_SIGNATURE,
@@ -64,6 +55,7 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
   readonly #cds: readonly (CdDrive | undefined)[];
   readonly #transfers: DiskTransfers;
   readonly #packets: PacketPhases;
+  readonly #commands: DriveCommands;
   readonly #irq: IrqLine;
   readonly #clock: DeviceClock;
 
@@ -105,6 +97,7 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     };
     this.#transfers = new DiskTransfers(side, (number) => this.#disks[number] as Disk);
     this.#packets = new PacketPhases(side, (number) => this.#cds[number] as CdDrive);
+    this.#commands = new DriveCommands(side, this.#transfers, this.name);
   }
 
   get isBusy(): boolean {
@@ -290,112 +283,11 @@ export class IdeChannel implements PortDevice, AlarmedDevice {
     if (command?.does === "diagnose") {
       Object.assign(state, signature());
       this.#setInterrupt(true);
-    } else if (this.#cd !== undefined) this.#doOnCd(CD_COMMANDS.get(code));
+    } else if (this.#cd !== undefined) this.#commands.onCd(this.#selected, this.#cd, CD_COMMANDS.get(code));
     else if (disk !== undefined) {
       if (command === undefined) this.#fail(Failure.aborted);
-      else this.#do(command, disk);
+      else this.#commands.onDisk(this.#selected, disk, command);
     }
-  }
-
-  #do(command: Exclude<IdeCommand, { does: "diagnose" }>, disk: Disk): void {
-    const { state } = this;
-    const multiple = state.multiple[this.#selected];
-    switch (command.does) {
-      case "transfer":
-        this.#transfers.begin(this.#selected, command, multiple);
-        return;
-      case "verify":
-        if (rangeOf(state, command.width, disk.sectors) === undefined) this.#fail(Failure.notFound);
-        else this.#done();
-        return;
-      case "tellLast":
-        setAddress(state, disk.sectors - 1, command.width);
-        this.#done();
-        return;
-      case "identify":
-        this.#transfers.tell(
-          this.#selected,
-          identify(disk, {
-            serial: `UMBRA-${this.name}-${this.#selected}`,
-            multiple,
-            dmaMode: state.dmaMode[this.#selected],
-          }),
-        );
-        return;
-      case "flush":
-        if (tries(() => disk.flush())) this.#done();
-        else this.#end(IDLE | Status.fault);
-        return;
-      case "setMultiple":
-        this.#setMultiple(state.count[0]);
-        return;
-      case "setFeatures":
-        this.#setFeatures();
-        return;
-      case "checkPower":
-        state.count[0] = 0xff;
-        this.#done();
-        return;
-      case "nothing":
-        this.#done();
-    }
-  }
-
-  /** Other than PACKET. */
-  #doOnCd(command: CdCommand | undefined): void {
-    const { state } = this;
-    switch (command) {
-      case "reset":
-        this.#cd?.reset();
-        Object.assign(state, signature(), { device: state.device });
-        return;
-      case "identify":
-        this.#transfers.tell(
-          this.#selected,
-          identifyCd({
-            serial: `UMBRA-${this.name}-${this.#selected}`,
-            dmaMode: state.dmaMode[this.#selected],
-          }),
-        );
-        return;
-      case "setFeatures":
-        this.#setFeatures();
-        return;
-      case "nothing":
-        this.#done();
-        return;
-      case "tellSignature":
-        this.#fail(Failure.aborted);
-        state.signed = true;
-        state.status = IDLE | Status.error;
-        return;
-      default:
-        this.#fail(Failure.aborted);
-    }
-  }
-
-  #setMultiple(count: number): void {
-    // A power of two.
-    if (count > MOST_MULTIPLE || (count & (count - 1)) !== 0) {
-      this.#fail(Failure.aborted);
-      return;
-    }
-    this.state.multiple[this.#selected] = count;
-    this.#done();
-  }
-
-  #setFeatures(): void {
-    const { state } = this;
-    const transferMode = 0x03;
-    const harmless = [0x02, 0x55, 0x66, 0x82, 0xaa, 0xcc];
-    if (state.features === transferMode) {
-      const [mode] = state.count;
-      if (isDmaMode(mode)) state.dmaMode[this.#selected] = mode;
-      // PIO modes are all the same here.
-      if (isDmaMode(mode) || mode <= 0x0f) this.#done();
-      else this.#fail(Failure.aborted);
-    } else if (harmless.includes(state.features)) this.#done();
-    else this.#fail(Failure.aborted);
   }
 
   #readData(sizeBytes: number): number {
@@ -468,9 +360,6 @@ const SIGNED_REGISTERS: Readonly<Record<number, keyof typeof CD_SIGNATURE>> = {
   [Reg.middle]: "middle",
   [Reg.high]: "high",
 };
-
-const isDmaMode = (mode: number): boolean =>
-  [MULTIWORD_DMA, ULTRA_DMA].some(({ first, modes }) => mode >= first && mode < first + modes);
 
 function isWrite(code: number): boolean {
   const command = COMMANDS.get(code);

@@ -4,15 +4,11 @@ import { seedOf } from "../cases.ts";
 import { type Encoding, encode, type MemoryForm } from "../encoding.ts";
 import { type Form, mandatoryOf } from "../forms.ts";
 import { putFloatingState } from "../operands.ts";
-import {
-  DATA_16,
-  FIRST_RANDOM,
-  putTables,
-  randomSelector,
-  randomVector,
-  Sel,
-  userPlace,
-} from "./descriptors.ts";
+import { FIRST_RANDOM, putTables, randomSelector, randomVector, Sel, userPlace } from "./descriptors.ts";
+import type { Draft } from "./draft.ts";
+import { Flags, randomFlags } from "./eflags.ts";
+import { farTarget, putReturnFrame, segmentOf } from "./far-target.ts";
+import { placeFor } from "./place.ts";
 import {
   At,
   CODE,
@@ -41,15 +37,6 @@ const ESP = 4;
 const [CS, SS] = [1, 2] as const;
 const INT3 = 0xcc;
 const DS_PREFIX = 0x3e;
-const Flags = {
-  fixed: 0x002,
-  arithmetic: 0x8d5,
-  interrupt: 0x200,
-  nested: 0x4000,
-  virtual: 0x20000,
-  ac: 0x40000,
-  id: 0x200000,
-} as const;
 /** PE, MP, NE, WP and PG; PSE, OSFXSR and OSXMMEXCPT. */
 const CR0 = 0x80010033;
 const CR4 = 0x610;
@@ -62,75 +49,6 @@ const FAR = /^(call_far|jmp_far|ret_far|iret|int_n|int1|sysenter|sysexit)$/;
 
 /** Of those, what reaches its stack with the supervisor's rights in QEMU: the page is then always there. */
 const STACK_FAR = /^(call_far|ret_far|iret|int_n)$/;
-
-/** Where a case runs: its ring, and what its code and data segments are like. */
-interface Place {
-  readonly ring: 0 | 1 | 2 | 3;
-  readonly virtual: boolean;
-  readonly bits: 16 | 32;
-  readonly code: number;
-  readonly data: number;
-  readonly stack: number;
-  /** Linear address of offset 0 of the code segment, and of the data and stack segments. */
-  readonly codeBase: number;
-  readonly dataBase: number;
-}
-
-const flat = (ring: 0 | 1 | 2 | 3, code: number, data: number): Place => ({
-  ring,
-  virtual: false,
-  bits: 32,
-  code,
-  data,
-  stack: data,
-  codeBase: 0,
-  dataBase: 0,
-});
-const RING_0 = flat(0, Sel.code0, Sel.data0);
-const RING_3 = flat(3, Sel.code3, Sel.data3);
-const OTHER_RINGS = [flat(1, Sel.code1, Sel.data1), flat(2, Sel.code2, Sel.data2)] as const;
-const HALF_3: Place = {
-  ...RING_3,
-  bits: 16,
-  code: Sel.half3,
-  data: Sel.halfData3,
-  stack: Sel.halfData3,
-  codeBase: CODE,
-  dataBase: DATA_16,
-};
-const VIRTUAL: Place = {
-  ring: 3,
-  virtual: true,
-  bits: 16,
-  code: CODE >> 4,
-  data: DATA_16 >> 4,
-  stack: DATA_16 >> 4,
-  codeBase: CODE,
-  dataBase: DATA_16,
-};
-
-/** Instructions that only ring 0 may do: there they are tried most often. */
-const PRIVILEGED = /^(lldt|ltr|lgdt|lidt|lmsw|clts|invlpg|invd|mov_to_dr|mov_from_dr|mov_from_cr|sysexit)$/;
-
-function placeFor(form: Form, random: Random): Place {
-  const helper = form.line.helper ?? "";
-  const kind = random.below(12);
-  if (PRIVILEGED.test(helper)) return kind < 10 ? RING_0 : kind === 10 ? RING_3 : VIRTUAL;
-  if (kind < 3) return RING_0;
-  if (kind < 8) return RING_3;
-  if (kind === 8) return random.pick(OTHER_RINGS);
-  return kind === 9 ? HALF_3 : VIRTUAL;
-}
-
-/** A case under construction. */
-interface Draft {
-  readonly form: Form;
-  readonly random: Random;
-  readonly record: SystemRecord;
-  readonly place: Place;
-  /** The selector that the instruction is given, or 0. */
-  selector: number;
-}
 
 /** Linear address of an operand of so many bytes: anywhere in the window, often across its pages. */
 function operandAt(size: number, random: Random): number {
@@ -224,123 +142,6 @@ function putOperand(draft: Draft, linear: number): void {
     default:
       record.put(linear, 2, operandWord(draft));
   }
-}
-
-interface FarTarget {
-  readonly offset: number;
-  readonly selector: number;
-}
-
-interface Segment {
-  readonly base: number;
-  readonly first: number;
-  readonly last: number;
-  readonly code: boolean;
-  readonly present: boolean;
-}
-
-/** The descriptor of a selector, as first and last linear offsets that it lets be used; undefined where there is none of a segment. */
-function segmentOf(record: SystemRecord, selector: number): Segment | undefined {
-  const index = selector >> 3;
-  if (index === 0 || index >= (selector & 4 ? 16 : GDT_ENTRIES)) return undefined;
-  const at = (selector & 4 ? At.ldt : At.tables) + index * 8;
-  const [low, high] = [record.get(at), record.get(at + 4)];
-  if ((high & 0x1000) === 0) return undefined;
-  const pages = (high & 0x800000) !== 0;
-  const field = (low & 0xffff) | (high & 0xf0000);
-  const limit = pages ? ((field << 12) | 0xfff) >>> 0 : field;
-  const base = ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
-  const code = (high & 0x800) !== 0;
-  const present = (high & 0x8000) !== 0;
-  if (code || (high & 0x400) === 0) return { base, first: 0, last: limit, code, present };
-  return { base, first: limit + 1, last: high & 0x400000 ? 0xffffffff : 0xffff, code, present };
-}
-
-/**
- * Where a far transfer goes: mostly to code that is there. Calls and returns stay within the limits of code segments, which QEMU compares late
- * (CALL) or not at all (RET, IRET, virtual-8086 mode): system/far-transfer.test.ts has what lies beyond.
- */
-function farTarget(draft: Draft): FarTarget {
-  const { form, random, place, record } = draft;
-  if (place.virtual) return { offset: random.below(0xff0), selector: (CODE + 0x1000) >> 4 };
-  const target = anyTarget(draft);
-  const segment = segmentOf(record, target.selector);
-  if (
-    form.line.helper === "jmp_far" ||
-    segment === undefined ||
-    !segment.code ||
-    target.offset <= segment.last
-  )
-    return target;
-  return { ...target, offset: random.below(Math.min(segment.last, 0x1fef) + 1) };
-}
-
-function anyTarget({ random, place }: Draft): FarTarget {
-  const kind = random.below(8);
-  if (kind === 0) return { offset: random.below(0x2000), selector: random.pick([Sel.half3, Sel.half0]) };
-  if (kind === 1) return { offset: userPlace(random), selector: place.code };
-  if (kind === 2) return { offset: random.word(), selector: randomSelector(random) };
-  return {
-    offset: place.ring === 0 ? KERNEL_CODE + random.below(0xff0) : userPlace(random),
-    selector: randomSelector(random),
-  };
-}
-
-/** Values for EFLAGS that no single step, and no task switch but by NT where it is wanted, comes of. */
-function randomFlags(random: Random, mayNest: boolean): number {
-  let flags = (random.word() & (Flags.arithmetic | Flags.id | 0x400)) | Flags.fixed;
-  flags |= random.below(4) << 12;
-  if (random.below(2)) flags |= Flags.interrupt;
-  if (random.below(8) === 0) flags |= Flags.ac;
-  if (mayNest && random.below(10) === 0) flags |= Flags.nested;
-  return flags;
-}
-
-/** The frame that IRET or RET far takes from the stack. */
-function putReturnFrame(draft: Draft, linear: number, dropped: number): void {
-  const { form, random, record, place } = draft;
-  const size = form.operandSize === 32 ? 4 : 2;
-  const isIret = form.line.helper === "iret";
-  const values: number[] = [];
-  const outer = random.below(2) === 0 && !place.virtual;
-  const rings = [
-    [Sel.code0, Sel.data0],
-    [Sel.code1, Sel.data1],
-    [Sel.code2, Sel.data2],
-    [Sel.code3, Sel.data3],
-  ] as const;
-  const [code, data] = rings[outer ? place.ring + random.below(4 - place.ring) : place.ring] as readonly [
-    number,
-    number,
-  ];
-  let { offset, selector } = farTarget(draft);
-  if (!place.virtual && random.below(2)) {
-    selector = code;
-    offset = (code & 3) === 0 ? KERNEL_CODE + random.below(0xff0) : userPlace(random);
-    // A 16-bit frame reaches only what lies low.
-    if (size === 2) selector = code & 3 ? Sel.half3 : Sel.half0;
-    if (size === 2) offset = random.below(0x1ff0);
-  }
-  values.push(offset, selector);
-  let virtual = false;
-  if (isIret) {
-    virtual = size === 4 && place.ring === 0 && random.below(5) === 0;
-    if (virtual) {
-      values[0] = random.below(0x2000);
-      values[1] = CODE >> 4;
-    }
-    values.push(randomFlags(random, true) | (virtual ? Flags.virtual : 0));
-  }
-  const wanted = random.below(4) ? data : randomSelector(random);
-  // A stack that is not there is #SS by the manual, and #NP in QEMU.
-  const stack = segmentOf(record, wanted)?.present === false ? data : wanted;
-  const pointer = random.below(3) ? WINDOW + 0x40 + random.below(WINDOW_BYTES - 0x80) : random.operand();
-  values.push(pointer, virtual ? DATA_16 >> 4 : stack);
-  // ES, DS, FS and GS of virtual-8086 mode; what lies behind them is not used.
-  for (let n = 0; n < 4; n++) values.push(random.word());
-  const head = isIret ? 3 : 2;
-  record.put(linear, size, ...values.slice(0, head));
-  record.put(linear + head * size + dropped, size, ...values.slice(head));
 }
 
 function immediates(draft: Draft): number[] {

@@ -1,0 +1,3 @@
+; PAE paging: paging-flush.inc.
+%define PAE
+%include "paging-flush.inc"

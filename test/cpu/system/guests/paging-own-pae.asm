@@ -1,0 +1,3 @@
+; PAE paging: paging-own.inc.
+%define PAE
+%include "paging-own.inc"
