@@ -37,9 +37,14 @@ export class Tlb {
    * is emptied for a new tag.
    */
   enter(tag: number): void {
-    let space = this.spaces.find((each) => each.tag === tag);
-    if (space === undefined) {
-      space = this.spaces.reduce((oldest, each) => (each.usedAt < oldest.usedAt ? each : oldest));
+    let space = this.current;
+    let oldest = space;
+    for (const each of this.spaces) {
+      if (each.tag === tag) space = each;
+      if (each.usedAt < oldest.usedAt) oldest = each;
+    }
+    if (space.tag !== tag) {
+      space = oldest;
       space.drop();
       space.tag = tag;
     }

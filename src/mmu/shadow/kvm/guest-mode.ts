@@ -18,6 +18,21 @@ export interface GuestMode {
   readonly wide: boolean;
   /** CR0.WP. */
   readonly writeProtect: boolean;
+  /** The register bits that all of this depends on. */
+  readonly registers: readonly [cr0: number, cr4: number, efer: number, features: number | undefined];
+}
+
+const CR0_BITS = Cr0.PG | Cr0.WP;
+
+/** The mode of the registers at present: `last` itself if it is that. */
+export function currentMode(paging: GuestPaging, last: GuestMode): GuestMode {
+  const [cr0, cr4, efer, features] = last.registers;
+  return (paging.cr0 & CR0_BITS) === cr0 &&
+    paging.cr4 === cr4 &&
+    paging.efer === efer &&
+    paging.features === features
+    ? last
+    : guestMode(paging);
 }
 
 export function guestMode(paging: GuestPaging): GuestMode {
@@ -35,6 +50,7 @@ export function guestMode(paging: GuestPaging): GuestMode {
     levels,
     wide,
     writeProtect: (paging.cr0 & Cr0.WP) !== 0,
+    registers: [paging.cr0 & CR0_BITS, paging.cr4, paging.efer, paging.features],
   };
 }
 

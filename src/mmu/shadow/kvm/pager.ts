@@ -17,7 +17,7 @@ import { changeBudget, reserve, shrink } from "./budget.ts";
 import { readDirtyLog, startDirtyLog, stopDirtyLog } from "./dirty-log.ts";
 import { type FaultOutcome, handleFault } from "./fault.ts";
 import { resetFlood } from "./flood.ts";
-import { guestMode } from "./guest-mode.ts";
+import { currentMode } from "./guest-mode.ts";
 import { addSlot, age, frameMoved, removeSlot } from "./host.ts";
 import { invalidate } from "./invlpg.ts";
 import type { KvmOptions } from "./options.ts";
@@ -185,7 +185,7 @@ export class KvmPager implements Pager {
     if (s.slots.p2m.a20Closed) zapEverything(s);
     // What the hardware makes of sptes depends on these registers, too (SMEP, SMAP).
     if (change !== "cr3") s.dropTranslations();
-    const mode = guestMode(s.context.paging);
+    const mode = currentMode(s.context.paging, s.mode);
     const same =
       mode.base === s.mode.base && mode.rootLevel === s.mode.rootLevel && mode.format === s.mode.format;
     if (same && s.rootsLoaded && !s.requests.reload && this.#sameRegisters()) {
@@ -315,6 +315,6 @@ export class KvmPager implements Pager {
   #noteRegisters(): void {
     const { cr3, pdptes } = this.shadow.context.paging;
     this.#cr3 = cr3 >>> 12;
-    this.#pdptes.set(pdptes);
+    if (this.shadow.mode.rootLevel === 3) this.#pdptes.set(pdptes);
   }
 }

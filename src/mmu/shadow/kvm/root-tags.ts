@@ -20,11 +20,22 @@ export class RootTags {
 
   /** The tag of these roots, a new one if they are not remembered. */
   tagOf(roots: RootPages): number {
-    const at = this.#known.findIndex((each) => each.roots.every((sid, i) => sid === roots[i]));
-    const [known] = at < 0 ? [] : this.#known.splice(at, 1);
-    const entry = known ?? { tag: ++this.#last, roots: [...roots] };
-    this.#known.push(entry);
-    if (this.#known.length > REMEMBERED) this.#known.shift();
+    const known = this.#known;
+    const [a, b, c, d] = roots;
+    // Used a moment ago, most of the time.
+    let at = known.length - 1;
+    for (; at >= 0; at--) {
+      const { roots: pages } = known[at] as TaggedRoots;
+      if (pages[0] === a && pages[1] === b && pages[2] === c && pages[3] === d) break;
+    }
+    const entry = at < 0 ? { tag: ++this.#last, roots: [a, b, c, d] as const } : (known[at] as TaggedRoots);
+    if (at < 0) {
+      if (known.length === REMEMBERED) known.shift();
+      known.push(entry);
+    } else {
+      for (; at < known.length - 1; at++) known[at] = known[at + 1] as TaggedRoots;
+      known[at] = entry;
+    }
     return entry.tag;
   }
 

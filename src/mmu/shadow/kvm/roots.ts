@@ -75,7 +75,10 @@ export class Roots {
   sync(): void {
     const s = this.#s;
     s.requests.sync = false;
-    for (const sid of s.roots) if (sid !== 0 && !isInvalid(s.pages.role[sid] as number)) syncChildren(s, sid);
+    for (let i = 0; i < 4; i++) {
+      const sid = s.roots[i] as number;
+      if (sid !== 0 && !isInvalid(s.pages.role[sid] as number)) syncChildren(s, sid);
+    }
     s.rootsSynced = true;
   }
 
@@ -132,7 +135,8 @@ export class Roots {
       this.hardware.root = this.paeRootHpa;
       const words = s.memory.machine.u32;
       const first = this.paeRootHpa >>> 2;
-      for (const [i, sid] of s.roots.entries()) {
+      for (let i = 0; i < 4; i++) {
+        const sid = s.roots[i] as number;
         words[first + 2 * i] = sid === 0 ? 0 : ((s.pages.frame[sid] as number) << PAGE_SHIFT) | Pte.present;
         words[first + 2 * i + 1] = 0;
       }

@@ -18,7 +18,7 @@ const FORMAT_BITS = RoleBit.wide | RoleBit.nxe | RoleBit.pse;
 
 /** Brings everything below a page up to date with the guest's tables, which are protected again. */
 export function syncChildren(s: KvmShadow, top: number): void {
-  for (;;) {
+  while (s.pages.unsyncChildren[top] !== 0) {
     const batch = collectUnsync(s, top);
     if (batch.length === 0) return;
     for (const { sid } of batch) writeProtect(s, s.pages.gfn[sid] as number);
