@@ -195,6 +195,24 @@ describe("what an 80386 alone does", () => {
     expect([processor.get("eax"), processor.get("eflags") & 1]).toEqual([result, carry]);
   });
 
+  test.each([
+    // OF says whether the last of the single shifts has changed the sign.
+    ["shld ax,bx,4", [0x0f, 0xa4, 0xd8, 4], 0x1c00, 0x2000, 0],
+    ["shld ax,bx,4", [0x0f, 0xa4, 0xd8, 4], 0x9400, 0x2000, 0x0800],
+    ["shld ax,bx,20", [0x0f, 0xa4, 0xd8, 20], 0x8000, 0x0700, 0],
+    ["shld ax,bx,20", [0x0f, 0xa4, 0xd8, 20], 0x0000, 0x1800, 0],
+    ["shld ax,bx,1", [0x0f, 0xa4, 0xd8, 1], 0x4000, 0, 0x0800],
+    ["shrd ax,bx,4", [0x0f, 0xac, 0xd8, 4], 0x0000, 0x000c, 0],
+    ["shrd ax,bx,4", [0x0f, 0xac, 0xd8, 4], 0x8000, 0x0008, 0x0800],
+    ["shrd eax,ebx,4", [0x66, 0x0f, 0xac, 0xd8, 4], 0, 4, 0x0800],
+    ["shrd ax,bx,20", [0x0f, 0xac, 0xd8, 20], 0, 0x0004, 0x0800],
+    ["shrd ax,bx,1", [0x0f, 0xac, 0xd8, 1], 0x8000, 0, 0x0800],
+  ] as const)("%s of %i and %i leaves OF %i", (_, bytes, eax, ebx, overflow) => {
+    const processor = on386(bytes, { eax, ebx, eflags: 2 });
+    processor.step();
+    expect(processor.get("eflags") & 0x800).toBe(overflow);
+  });
+
   it("IDIV of bytes has quotients below the least that are no #DE", () => {
     // -(128 * (2 + 128)) = -16640 = BF00h, by 2.
     const least = on386([0xf6, 0xfb], { eax: 0xbf00, ebx: 2 });

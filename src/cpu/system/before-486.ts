@@ -72,7 +72,10 @@ const bitOut = (value: number, count: number): number => (value >>> (count - 1))
 
 const cut = (value: number, bits: number): number => (bits === 32 ? value >>> 0 : value & ((1 << bits) - 1));
 
-/** SHLD and SHRD: words are shifted with the second operand twice beside the first, and CF comes from there, too. */
+/**
+ * SHLD and SHRD: words are shifted with the second operand twice beside the first, and CF comes from there, too. OF is that of the last of single
+ * shifts: whether it has changed the sign.
+ */
 export const doubleShiftBefore486: Helper = (core, op) => {
   const size = operandBytes(op);
   const bits = 8 * size;
@@ -89,7 +92,8 @@ export const doubleShiftBefore486: Helper = (core, op) => {
   const result = Number(BigInt.asUintN(bits, right ? ring >> by : ring >> (2n * width - by)));
   const carry = Number((right ? ring >> (by - 1n) : ring >> (3n * width - by)) & 1n);
   writeRm(core, op, size, result);
-  setShiftFlags(core, bits, result, carry, signOf(value, bits) ^ signOf(result, bits));
+  const signBefore = right ? signOf(result, bits - 1) : carry;
+  setShiftFlags(core, bits, result, carry, signBefore ^ signOf(result, bits));
   return Outcome.next;
 };
 
