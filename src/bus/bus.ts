@@ -361,8 +361,7 @@ export class Bus<M extends Message = Message> {
   #announce(sender: number, message: M): number {
     const seq = ++this.#seq;
     this.#remember(seq, message.type, sender, -1, this.#current);
-    if (this.#taps.active)
-      this.#taps.emit(message.type, () => this.#envelope(seq, sender, -1, this.#current, message));
+    if (this.#taps.active) this.#show(seq, sender, -1, this.#current, message);
     return seq;
   }
 
@@ -374,8 +373,8 @@ export class Bus<M extends Message = Message> {
     const target = this.#targets[at]!;
     const cause = this.#causes[at]!;
     this.#messages[at] = undefined;
-    this.#head = (at + 1) & this.#mask;
-    this.#length--;
+    // An empty queue begins anew in the same few places, which stay in the host's caches.
+    this.#head = --this.#length === 0 ? 0 : (at + 1) & this.#mask;
     const receiver = this.#receivers[target];
     if (receiver === undefined) {
       this.#dropped++;
@@ -386,8 +385,7 @@ export class Bus<M extends Message = Message> {
     this.#current = seq;
     this.#handling = target;
     try {
-      if (this.#taps.active)
-        this.#taps.emit(message.type, () => this.#envelope(seq, sender, target, cause, message));
+      if (this.#taps.active) this.#show(seq, sender, target, cause, message);
       receiver(message);
     } catch (error) {
       this.#fault(error, seq, sender, target, cause, message);
@@ -404,6 +402,11 @@ export class Bus<M extends Message = Message> {
     this.#historySenders[slot] = sender;
     this.#historyTargets[slot] = target;
     this.#historyCauses[slot] = cause;
+  }
+
+  /** Apart from the delivery, whose variables a closure there would put on the heap. */
+  #show(seq: number, sender: number, target: number, cause: number, message: M): void {
+    this.#taps.emit(message.type, () => this.#envelope(seq, sender, target, cause, message));
   }
 
   #envelope(seq: number, sender: number, target: number, cause: number, message: M): Envelope<M> {

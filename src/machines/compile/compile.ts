@@ -119,7 +119,7 @@ class CompiledChart implements ConfigurationSpace {
   /** HOT: no inspection, actions called directly. */
   #step(snapshot: ChartSnapshot, event: EventObject): ChartSnapshot {
     const configuration = ChartSnapshot.configurationOf(snapshot, this.machine) ?? this.#adopt(snapshot);
-    const row = configuration.rows.get(event.type) ?? configuration.row(event.type);
+    const row = configuration.row(event.type);
     const args: CallArgs = { context: snapshot.context, event };
     const plan = row.only !== undefined ? row.only : row.select(args);
     if (snapshot.status === "active") {

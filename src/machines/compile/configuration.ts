@@ -43,14 +43,64 @@ interface PlanTree {
   readonly next: Map<AnyTransitionDefinition, PlanTree>;
 }
 
+/** Finds the plan for the transitions that are enabled; null: none is. */
+type Select = (args: CallArgs) => Plan | null;
+
+/** Candidates that exclude each other: the first that is enabled is taken. HOT: asked without a closure between. */
+class Chain {
+  readonly #candidates: readonly Candidate[];
+  readonly #plans: (Plan | null)[];
+  readonly #planOf: (transition: AnyTransitionDefinition) => Plan;
+
+  constructor(candidates: readonly Candidate[], planOf: (transition: AnyTransitionDefinition) => Plan) {
+    this.#candidates = candidates;
+    this.#plans = candidates.map(() => null);
+    this.#planOf = planOf;
+  }
+
+  select(args: CallArgs): Plan | null {
+    const candidates = this.#candidates;
+    let at = 0;
+    try {
+      for (; at < candidates.length; at++) {
+        const { guard } = candidates[at]!;
+        if (guard === null || guard(args)) break;
+      }
+    } catch (error) {
+      throw guardError(candidates[at]!.transition, args, error);
+    }
+    if (at === candidates.length) return null;
+    return this.#plans[at] ?? this.#makePlan(at);
+  }
+
+  #makePlan(at: number): Plan {
+    const plan = this.#planOf(this.#candidates[at]!.transition);
+    this.#plans[at] = plan;
+    return plan;
+  }
+}
+
 /** How a configuration answers one type of event. */
-export interface Row {
+export class Row {
   /** The only possible answer, when no guard is to be asked; undefined: ask `select`. */
   readonly only: Plan | null | undefined;
   /** True for the type of a child actor's error, which fails a chart that does not handle it. */
   readonly isError: boolean;
+  readonly #chain: Chain | null;
+  readonly #together: Select | null;
+
+  constructor(answer: Plan | null | Chain | Select, isError: boolean) {
+    this.isError = isError;
+    this.#chain = answer instanceof Chain ? answer : null;
+    this.#together = typeof answer === "function" ? answer : null;
+    this.only = answer instanceof Chain || typeof answer === "function" ? undefined : answer;
+  }
+
   /** The plan to follow; null: nothing is enabled. */
-  select(args: CallArgs): Plan | null;
+  select(args: CallArgs): Plan | null {
+    if (this.#chain !== null) return this.#chain.select(args);
+    return this.#together !== null ? this.#together(args) : (this.only ?? null);
+  }
 }
 
 /** What the configurations of one chart share. */
@@ -68,10 +118,13 @@ export class Configuration {
   readonly hasAlways: boolean;
   /** The last snapshot made of this configuration: while the context stays the same there is only one. */
   snapshot: ChartSnapshot | null = null;
-  readonly rows = new Map<string, Row>();
+  readonly #rows = new Map<string, Row>();
   readonly #space: ConfigurationSpace;
   readonly #plans: PlanTree = { plan: null, next: new Map() };
-  #always: ((args: CallArgs) => Plan | null) | undefined;
+  /** The row looked for last: of most states it is always the same one. */
+  #lastType = "";
+  #lastRow: Row | undefined;
+  #always: Row | undefined;
 
   constructor(space: ConfigurationSpace, nodes: readonly AnyStateNode[], history: History) {
     this.#space = space;
@@ -84,22 +137,26 @@ export class Configuration {
 
   /** The row for an event type, made the first time. */
   row(type: string): Row {
-    return this.rows.get(type) ?? this.#addRow(type);
+    if (type === this.#lastType && this.#lastRow !== undefined) return this.#lastRow;
+    const row = this.#rows.get(type) ?? this.#addRow(type);
+    this.#lastType = type;
+    this.#lastRow = row;
+    return row;
   }
 
   /** The plan for the `always` transitions that are enabled; null: the chart rests. */
   selectAlways(args: CallArgs): Plan | null {
-    this.#always ??= this.#alwaysSelector();
-    return this.#always(args);
+    this.#always ??= this.#alwaysRow();
+    return this.#always.select(args);
   }
 
   /** Only states of several regions can have transitions that are enabled together, and may be in conflict. */
-  #alwaysSelector(): (args: CallArgs) => Plan | null {
+  #alwaysRow(): Row {
     const chains = this.#alwaysCandidates();
     const [first] = chains;
-    if (first === undefined) return () => null;
-    if (chains.length === 1) return this.#selectFirst(first);
-    return (args) => {
+    if (first === undefined) return new Row(null, false);
+    if (chains.length === 1) return new Row(this.#chain(first), false);
+    return new Row((args) => {
       const enabled: AnyTransitionDefinition[] = [];
       for (const candidates of chains) {
         const found = firstEnabled(candidates, args);
@@ -108,51 +165,34 @@ export class Configuration {
       if (enabled.length === 0) return null;
       if (enabled.length === 1) return this.#plan(enabled);
       return this.#plan(withoutConflicts(enabled, new Set(this.nodes), this.history));
-    };
+    }, false);
   }
 
-  /** Of candidates that exclude each other, the plan for the first that is enabled. */
-  #selectFirst(chain: readonly Candidate[]): (args: CallArgs) => Plan | null {
-    const plans: (Plan | null)[] = chain.map(() => null);
-    return (args) => {
-      for (let i = 0; i < chain.length; i++) {
-        const { guard, transition } = chain[i]!;
-        if (guard !== null && !passes(guard, transition, args)) continue;
-        plans[i] ??= this.#plan([transition]);
-        return plans[i]!;
-      }
-      return null;
-    };
+  #chain(candidates: readonly Candidate[]): Chain {
+    return new Chain(candidates, (transition) => this.#plan([transition]));
   }
 
   #addRow(type: string): Row {
     const selector = this.#selector(this.#space.machine.root as AnyStateNode, this.value, type);
     const row = this.#makeRow(selector, type.startsWith("xstate.error.actor"));
-    this.rows.set(type, row);
+    this.#rows.set(type, row);
     return row;
   }
 
   #makeRow(selector: Selector, isError: boolean): Row {
     const chain = linear(selector);
     if (chain === null) {
-      return {
-        only: undefined,
-        isError,
-        select: (args) => {
-          const enabled: AnyTransitionDefinition[] = [];
-          selectInto(selector, args, enabled);
-          return enabled.length === 0 ? null : this.#plan(enabled);
-        },
-      };
+      return new Row((args) => {
+        const enabled: AnyTransitionDefinition[] = [];
+        selectInto(selector, args, enabled);
+        return enabled.length === 0 ? null : this.#plan(enabled);
+      }, isError);
     }
     const [first] = chain;
-    if (first === undefined) return { only: null, isError, select: () => null };
-    if (first.guard === null) {
-      // Made now: the row is made for an event that is there to take it.
-      const plan = this.#plan([first.transition]);
-      return { only: plan, isError, select: () => plan };
-    }
-    return { only: undefined, isError, select: this.#selectFirst(chain) };
+    if (first === undefined) return new Row(null, isError);
+    // Made now: the row is made for an event that is there to take it.
+    if (first.guard === null) return new Row(this.#plan([first.transition]), isError);
+    return new Row(this.#chain(chain), isError);
   }
 
   #plan(transitions: readonly AnyTransitionDefinition[]): Plan {
@@ -265,16 +305,15 @@ function passes(guard: CompiledGuard, transition: AnyTransitionDefinition, args:
   try {
     return guard(args);
   } catch (error) {
-    const source = transition.source as AnyStateNode;
-    const name = nameOf(transition.guard) ?? "(combination)";
-    throw new ChartGuardError(
-      source.machine.id,
-      name,
-      pathOf(source),
-      (args.event as EventObject).type,
-      error,
-    );
+    throw guardError(transition, args, error);
   }
+}
+
+function guardError(transition: AnyTransitionDefinition, args: CallArgs, error: unknown): ChartGuardError {
+  const source = transition.source as AnyStateNode;
+  const name = nameOf(transition.guard) ?? "(combination)";
+  const { type } = args.event as EventObject;
+  return new ChartGuardError(source.machine.id, name, pathOf(source), type, error);
 }
 
 /** True when `descriptor` is `*`, or `a.b.*` and the type begins with those tokens. */

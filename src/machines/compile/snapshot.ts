@@ -63,9 +63,7 @@ export class ChartSnapshot {
 
   /** The configuration of a snapshot that the given chart made; null for any other. */
   static configurationOf(snapshot: object, machine: AnyStateMachine): Configuration | null {
-    return #configuration in snapshot && (snapshot as ChartSnapshot).machine === machine
-      ? (snapshot as ChartSnapshot).#configuration
-      : null;
+    return snapshot instanceof ChartSnapshot && snapshot.machine === machine ? snapshot.#configuration : null;
   }
 }
 
