@@ -17,11 +17,11 @@ const HEADER_MAGIC = 0x1badb002;
 const HEADER_SEARCH = 8192;
 const WANTS_VIDEO_MODE = 1 << 2;
 const HAS_ADDRESSES = 1 << 16;
-/** Bits 0 to 15 are demands; those that are met: modules on page boundaries, information about memory, and a screen of text. */
+/**
+ * Bits 0 to 15 are demands; those that are met: modules on page boundaries, information about memory, and about the screen, which is one of text whatever mode is
+ * preferred: "the boot loader may set a text mode even if this field contains 0".
+ */
 const UNMET_DEMANDS = 0xffff & ~0b111;
-/** Of the wanted video mode, behind the address fields. */
-const MODE_TYPE_OFFSET = 32;
-const LINEAR_GRAPHICS = 0;
 
 /** Section 3.2: what the kernel finds in EAX. */
 const BOOT_MAGIC = 0x2badb002;
@@ -117,12 +117,6 @@ export function loadMultiboot(memory: GuestMemoryPort, image: MultibootImage): L
       `The Multiboot kernel demands features ${hex(header.flags & UNMET_DEMANDS)}, which this machine has not.`,
     );
   }
-  if (wantsGraphics(image.kernel, header)) {
-    throw new GuestImageError(
-      "not-multiboot",
-      "The Multiboot kernel demands a graphics mode, and this machine has a screen of text only.",
-    );
-  }
   const kernel =
     header.flags & HAS_ADDRESSES
       ? loadByAddresses(memory, image.kernel, header)
@@ -145,13 +139,6 @@ export function loadMultiboot(memory: GuestMemoryPort, image: MultibootImage): L
     gdtr,
   });
   return { entry, regions, infoGpa };
-}
-
-function wantsGraphics(bytes: Uint8Array, header: Header): boolean {
-  if ((header.flags & WANTS_VIDEO_MODE) === 0 || header.offset + MODE_TYPE_OFFSET + 4 > bytes.length)
-    return false;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return view.getUint32(header.offset + MODE_TYPE_OFFSET, true) === LINEAR_GRAPHICS;
 }
 
 interface LoadedKernel {
