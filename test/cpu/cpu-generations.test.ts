@@ -312,9 +312,9 @@ describe("what an 80386 alone does", () => {
   });
 
   describe("bit tests set OF as an RCR that gets that far", () => {
-    /** OF after RCR of `value` by `count` with CF clear. */
-    const rotated = (wide: boolean, value: number, count: number): number => {
-      const processor = on386([...(wide ? [0x66] : []), 0xd3, 0xd8], { eax: value, ecx: count, eflags: 2 });
+    /** OF and CF after RCR of `value` by `count`. */
+    const rotated = (wide: boolean, value: number, count: number, eflags: number): number => {
+      const processor = on386([...(wide ? [0x66] : []), 0xd3, 0xd8], { eax: value, ecx: count, eflags });
       processor.step();
       return processor.get("eflags") & 0x801;
     };
@@ -326,11 +326,14 @@ describe("what an 80386 alone does", () => {
       ["btc eax,ecx", [0x66, 0x0f, 0xbb, 0xc8], true],
     ] as const)("%s", (_, bytes, wide) => {
       for (const value of [0x00000001, 0x0000a5c3, 0x80008000, 0x12345678])
-        for (let bit = 0; bit < (wide ? 31 : 16); bit++) {
-          const processor = on386(bytes, { eax: value, ecx: bit, eflags: 2 });
-          processor.step();
-          expect(processor.get("eflags") & 0x801, `${value} ${bit}`).toBe(rotated(wide, value, bit + 1));
-        }
+        for (let bit = 0; bit < (wide ? 31 : 16); bit++)
+          for (const eflags of [2, 3]) {
+            const processor = on386(bytes, { eax: value, ecx: bit, eflags });
+            processor.step();
+            expect(processor.get("eflags") & 0x801, `${value} ${bit} ${eflags}`).toBe(
+              rotated(wide, value, bit + 1, eflags),
+            );
+          }
     });
 
     it.each([

@@ -182,7 +182,7 @@ function changedBit(kind: number, word: number, mask: number): number {
   return (kind === RESET ? word & ~mask : word ^ mask) >>> 0;
 }
 
-/** BT, BTS, BTR and BTC: OF is that of an RCR, with CF clear, that moves the bit into CF. It says whether the two places below the bit differ. */
+/** BT, BTS, BTR and BTC: OF is that of an RCR that moves the bit into CF. It says whether the two places below the bit differ. */
 export const bitTestBefore486: Helper = (core, op) => {
   const { state } = core;
   const size = operandBytes(op);
@@ -201,7 +201,9 @@ export const bitTestBefore486: Helper = (core, op) => {
     if (op.memory) writeMemory(core, op.segment, offset, size, changed);
     else writeRegister(state, op.rm, size, changed);
   }
-  const ring = (n: number): number => (n === CARRY_PLACE ? 0 : (word >>> (n < 0 ? bits - 1 : n)) & 1);
+  const carry = state.eflags & Flag.CF;
+  const ring = (n: number): number =>
+    n === CARRY_PLACE ? carry : (word >>> (n < 0 ? bits - 1 : n)) & 1;
   const overflow = ring(bit - 1) ^ ring(bit - 2);
   state.eflags =
     (state.eflags & ~(Flag.CF | Flag.OF)) | ((word >>> bit) & 1 ? Flag.CF : 0) | (overflow ? Flag.OF : 0);
