@@ -202,8 +202,7 @@ export const bitTestBefore486: Helper = (core, op) => {
     else writeRegister(state, op.rm, size, changed);
   }
   const carry = state.eflags & Flag.CF;
-  const ring = (n: number): number =>
-    n === CARRY_PLACE ? carry : (word >>> (n < 0 ? bits - 1 : n)) & 1;
+  const ring = (n: number): number => (n === CARRY_PLACE ? carry : (word >>> (n < 0 ? bits - 1 : n)) & 1);
   const overflow = ring(bit - 1) ^ ring(bit - 2);
   state.eflags =
     (state.eflags & ~(Flag.CF | Flag.OF)) | ((word >>> bit) & 1 ? Flag.CF : 0) | (overflow ? Flag.OF : 0);
