@@ -141,6 +141,11 @@ export const switcherChart = setup({
         "cpu.exit": [
           { guard: "isPageFault", target: "dispatching.paging", actions: "askMmu" },
           { guard: "isIo", target: "dispatching.io", actions: "askDevice" },
+          {
+            guard: "isTranslationChange",
+            target: "dispatching.paging",
+            actions: ["perform", "askShadowContext"],
+          },
           { guard: "isApic", target: "dispatching.io", actions: "askApic" },
           {
             guard: "isExecuteDisableChange",
@@ -149,11 +154,6 @@ export const switcherChart = setup({
           },
           { guard: "isPause", target: "switchingIn", actions: ["perform", "endTurn"] },
           { guard: "isPerformed", target: "switchingIn", actions: "perform" },
-          {
-            guard: "isTranslationChange",
-            target: "dispatching.paging",
-            actions: ["perform", "askShadowContext"],
-          },
           { guard: "isTaskSwitch", target: "dispatching.paging", actions: "askShadowContext" },
           { guard: "isControlRegister", target: "switchingIn", actions: "perform" },
           { guard: "isInvlpg", target: "dispatching.paging", actions: ["perform", "askShadowInvlpg"] },

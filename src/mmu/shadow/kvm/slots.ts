@@ -11,8 +11,10 @@ export interface MemorySlot {
   dirty: Uint32Array | undefined;
 }
 
+const PAGES_PER_ENTRY = [0, 1, 2 ** 9, 2 ** 18, 2 ** 27] as const;
+
 /** gfns that one entry of a level maps. */
-export const pagesPerEntry = (level: Level): number => 2 ** (9 * (level - 1));
+export const pagesPerEntry = (level: Level): number => PAGES_PER_ENTRY[level];
 
 /**
  * The guest's memory slots: host frames (from the p2m), dirty bitmaps, and per large frame the reasons why it must not be mapped by a
