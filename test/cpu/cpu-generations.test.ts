@@ -275,6 +275,15 @@ describe("what an 80386 alone does", () => {
     expect([processor.step().end, processor.get("esp"), processor.get("ebp")]).toEqual(["done", 0xffff, 0]);
   });
 
+  it("ENTER leaves the frame pointers that it copied before the stack ended, and ESP and EBP as they were", () => {
+    const processor = on386([0x66, 0xc8, 4, 0, 5], { esp: 14, ebp: 0x4000, ss: 0x100 });
+    processor.write(0x4ff8, [0xa1, 0xa2, 0xa3, 0xa4, 0xb1, 0xb2, 0xb3, 0xb4]);
+    expect(processor.step().exception).toEqual({ vector: 12, errorCode: 0 });
+    // The second copy, and of the first what the frame of the exception, 8 to 13, has left.
+    expect([...processor.read(0x1002, 6)]).toEqual([0xa1, 0xa2, 0xa3, 0xa4, 0xb1, 0xb2]);
+    expect([processor.get("esp"), processor.get("ebp")]).toEqual([8, 0x4000]);
+  });
+
   it("ENTER faults where the page of the new top of the stack is not there", () => {
     const processor = on386([0xc8, 2, 0, 0], { esp: 0x5002, ebp: 0x1234, cr3: 0x2000 });
     // The first six pages as they are, but page 4 not there.
