@@ -279,7 +279,7 @@ export class Cpu implements Processor {
     if (event.kind === "exception") this.state.set(L.TASK, 0);
     if (this.state.get(L.NMI_BLOCKED) === L.NMI_UNBLOCKING)
       this.state.set(L.NMI_BLOCKED, event.kind === "exception" ? 0 : 1);
-    this.events.pending = event;
+    this.events.replacePending(event);
   }
 
   setHardwarePaging(paging: HardwarePaging): void {

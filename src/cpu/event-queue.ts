@@ -127,19 +127,25 @@ export class EventQueue {
     return true;
   }
 
+  /** An exception in the place of a pending interrupt is of its delivery: a non-maskable one has been taken all the same. */
+  replacePending(event: InjectedEvent): void {
+    if (this.pending?.kind === "nmi" && event.kind === "exception") this.state.set(L.NMI_BLOCKED, 1);
+    this.pending = event;
+  }
+
   /** Delivers the noted fault in the place of the interrupt whose delivery has raised it. Nothing begins anew that would raise it again: it is kept should that leave. */
   private deliverInstead(): boolean {
     const { burst } = this;
     burst.answers.clear();
     const { vector, errorCode, address } = burst.fault;
     const fault = asInjected(burst.fault);
+    this.replacePending(fault);
     if (isIntercepted(this.core, vector)) {
       interceptException(this.core, vector, errorCode, address, -1);
       this.pending = undefined;
       this.intercepted = fault;
       return false;
     }
-    this.pending = fault;
     return this.deliverPending();
   }
 
@@ -180,8 +186,6 @@ export class EventQueue {
   deliverTraps(due: number): boolean {
     const { state } = this;
     this.burst.hits = 0;
-    // IRET may have loaded it: the trap is of an instruction that is done.
-    if (!this.burst.inRepetition) state.set(L.EFLAGS_REST, state.get(L.EFLAGS_REST) & ~Flag.RF);
     state.set(L.DR6, (state.get(L.DR6) & ~DR6_BREAKPOINTS) | due);
     return this.deliverDebugTrap();
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import * as L from "../../../src/cpu/layout.ts";
 import { GuestBuilder, mem32, ref } from "../../../src/guest/builder/index.ts";
-import { CODE, DATA, EngineGuest, Sel, STACK, W } from "./support/guest.ts";
+import { CODE, DATA, EngineGuest, IDT, Sel, STACK, W } from "./support/guest.ts";
 
 let last: EngineGuest | undefined;
 function guest(): EngineGuest {
@@ -253,6 +253,25 @@ describe("the IRET of a handler of non-maskable interrupts", () => {
     const h = inHandler();
     h.cpu.run(100);
     h.cpu.inject(external(0x31));
+    expect(h.cpu.nmiReady).toBe(false);
+  });
+
+  it("is needed after a delivery that has faulted, too", () => {
+    const g = guest();
+    g.start(code().nop().hlt().build());
+    // Its gate is absent: #NP(12h).
+    g.write(IDT + 2 * 8 + 5, [0x0e]);
+    g.cpu.inject({ kind: "nmi", vector: 2 });
+    g.cpu.run(100);
+    expect([g.haltedIn, g.cpu.nmiReady]).toEqual([11, false]);
+    const h = guest();
+    h.start(code().nop().hlt().build(), { ring: 3, paged: true });
+    h.cpu.controls = 1;
+    h.unmap(0x5000);
+    h.cpu.inject({ kind: "nmi", vector: 2 });
+    expect(h.cpu.run(100).reason).toBe("pageFault");
+    expect(h.cpu.nmiReady).toBe(true);
+    h.cpu.inject({ kind: "exception", vector: 14, errorCode: 2, cr2: 0x5ffc });
     expect(h.cpu.nmiReady).toBe(false);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import * as L from "../../../src/cpu/layout.ts";
 import { GuestBuilder } from "../../../src/guest/builder/index.ts";
-import { CODE, DATA, EngineGuest } from "./support/guest.ts";
+import { CODE, DATA, EngineGuest, Sel, STACK } from "./support/guest.ts";
 
 /** RF of the EFLAGS that events in the middle of a repeated instruction save (Intel SDM vol. 3, 17.3.1.1). */
 
@@ -74,5 +75,18 @@ describe("RF is saved", () => {
     g.cpu.inject({ kind: "external", vector: 0x31 });
     g.cpu.run(100);
     expect([g.haltedIn, g.frame(false).eip, g.frame(false).eflags & RF]).toEqual([0x31, CODE + 0x100, 0]);
+  });
+
+  it("as an IRET has loaded it, by the single step of that IRET", () => {
+    const g = guest(2 | TF);
+    // With a breakpoint on instructions there is an RF to be loaded.
+    g.cpu.state.set(L.DR0, CODE + 0x800);
+    g.cpu.state.set(L.DR7, 0x402);
+    g.cpu.core.breakpointsChanged();
+    g.load(new GuestBuilder({ origin: AT }).iret().build());
+    g.write32(STACK - 12, CODE + 0x200, Sel.code0, 2 | RF);
+    g.cpu.state.setReg(4, STACK - 12);
+    g.cpu.run(100);
+    expect([g.haltedIn, g.frame(false).eip, g.frame(false).eflags & RF]).toEqual([1, CODE + 0x200, RF]);
   });
 });
