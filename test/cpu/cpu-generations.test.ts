@@ -213,6 +213,76 @@ describe("what an 80386 alone does", () => {
     expect(processor.get("eflags") & 0x800).toBe(overflow);
   });
 
+  describe("products and quotients", () => {
+    it.each([
+      // The flags (CF 1, PF 4, AF 10, ZF 40, SF 80, OF 800) are those of the last step, which is written behind the instruction.
+      ["mul bl: 0 + 3", [0xf6, 0xe3], { eax: 3, ebx: 5 }, 0x4],
+      ["mul bl: 1 + 90", [0xf6, 0xe3], { eax: 0x90, ebx: 0x81 }, 0x881],
+      ["mul bl: 7c + f8", [0xf6, 0xe3], { eax: 0xf8, ebx: 3 }, 0x815],
+      ["mul ebx: 40000000 + 80000001", [0x66, 0xf7, 0xe3], { eax: 0x80000001, ebx: 3 }, 0x881],
+      ["imul bl: 0 + 40", [0xf6, 0xeb], { eax: 0x40, ebx: 2 }, 0x801],
+      ["imul bx: ffff + fffe", [0xf7, 0xeb], { eax: 0xfffe, ebx: 3 }, 0x90],
+      ["imul ax,bx: 0 + 7", [0x0f, 0xaf, 0xc3], { eax: 7, ebx: 4 }, 0],
+      ["imul ax,bx,-1: 0 - 5", [0x6b, 0xc3, 0xff], { ebx: 5 }, 0x90],
+      ["imul ax,bx,-3: fffd - 5", [0x69, 0xc3, 0xfd, 0xff], { ebx: 5 }, 0x80],
+      ["div bl: 2 - 7", [0xf6, 0xf3], { eax: 0x64, ebx: 7 }, 0x91],
+      ["div bl: 1 - 32", [0xf6, 0xf3], { eax: 0x65, ebx: 0x32 }, 0x95],
+      ["div bl: 3 - 3", [0xf6, 0xf3], { eax: 9, ebx: 3 }, 0x44],
+      ["div bx: 8000 - 7fff", [0xf7, 0xf3], { eax: 0x8000, ebx: 0x7fff, edx: 0 }, 0x810],
+      ["div ebx: 0 - 2", [0x66, 0xf7, 0xf3], { eax: 0, ebx: 2, edx: 1 }, 0x91],
+    ] as const)("flags of %s", (_, bytes, registers, flags) => {
+      const processor = on386(bytes, { ...registers, eflags: 2 });
+      expect(processor.step().end).toBe("done");
+      expect((processor.get("eflags") & FLAGS).toString(16)).toBe(flags.toString(16));
+    });
+
+    it.each([
+      ["by 0", { eax: 2, ebx: 0 }, 0],
+      ["0 - 1", { eax: 0x100, ebx: 1 }, 0x95],
+      ["7f - 81", { eax: 0x81fe, ebx: 0x81 }, 0x881],
+    ] as const)("DIV leaves the flags of a step before its #DE: %s", (_, registers, flags) => {
+      const processor = on386([0xf6, 0xf3], { ...registers, eflags: 2 | FLAGS });
+      expect(processor.step().exception).toEqual({ vector: 0 });
+      expect((processor.get("eflags") & FLAGS).toString(16)).toBe(flags.toString(16));
+    });
+
+    it("a multiplier of 0 leaves SF, ZF, AF and PF", () => {
+      const processor = on386([0xf6, 0xe3], { eax: 0xff, ebx: 0, eflags: 2 | FLAGS });
+      processor.step();
+      expect([processor.get("eax"), processor.get("eflags") & FLAGS]).toEqual([0, 0xd4]);
+    });
+
+    it.each([
+      ["mul bl", [0xf6, 0xe3]],
+      ["mul bx", [0xf7, 0xe3]],
+      ["mul ebx", [0x66, 0xf7, 0xe3]],
+      ["imul bl", [0xf6, 0xeb]],
+      ["imul bx", [0xf7, 0xeb]],
+      ["imul ebx", [0x66, 0xf7, 0xeb]],
+      ["imul ax,bx", [0x0f, 0xaf, 0xc3]],
+      ["imul eax,ebx", [0x66, 0x0f, 0xaf, 0xc3]],
+      ["imul ax,bx,-77", [0x6b, 0xc3, 0xb3]],
+      ["imul eax,ebx,80000000h", [0x66, 0x69, 0xc3, 0, 0, 0, 0x80]],
+      ["div bl", [0xf6, 0xf3]],
+      ["div bx", [0xf7, 0xf3]],
+      ["div ebx", [0x66, 0xf7, 0xf3]],
+    ] as const)("%s: results, CF and OF of a product are a later processor's", (name, bytes) => {
+      const values = [0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xfffe, 0x12345678, 0x80000000, 0xffffffff];
+      for (const eax of values)
+        for (const ebx of values) {
+          const edx = ebx >>> 1;
+          const [old, later] = (["i386", "i486"] as const).map((model) => {
+            const processor = run(model, bytes, 0);
+            processor.set({ eax, ebx, edx, eflags: 2 });
+            const { exception } = processor.step();
+            const carry = name.startsWith("div") ? 0 : processor.get("eflags") & 0x801;
+            return [exception?.vector, processor.get("eax"), processor.get("edx"), carry];
+          });
+          expect(old, `${eax} ${ebx}`).toEqual(later);
+        }
+    });
+  });
+
   it("IDIV of bytes has quotients below the least that are no #DE", () => {
     // -(128 * (2 + 128)) = -16640 = BF00h, by 2.
     const least = on386([0xf6, 0xfb], { eax: 0xbf00, ebx: 2 });

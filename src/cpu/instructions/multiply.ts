@@ -156,15 +156,27 @@ const MULTIPLY = { writesFlags: CF_OF } as const;
 const DIVIDE = { writesFlags: FLAGS_ALL & ~CF_OF } as const;
 
 export const multiplyLines: readonly OpcodeLine[] = [
-  line("mul", "F6 /4", "Eb", { semantics: mul, ...MULTIPLY }),
-  line("mul", "F7 /4", "Ev", { semantics: mul, ...MULTIPLY }),
-  line("imul", "F6 /5", "Eb", { semantics: imul, ...MULTIPLY }),
-  line("imul", "F7 /5", "Ev", { semantics: imul, ...MULTIPLY }),
-  line("imul", "0F AF", "Gv:rw Ev", { semantics: imulInto(0, 1), ...MULTIPLY }),
-  line("imul", "69", "Gv:w Ev Iz", { semantics: imulInto(1, 2), ...MULTIPLY }),
-  line("imul", "6B", "Gv:w Ev Ibs", { semantics: imulInto(1, 2), ...MULTIPLY }),
-  line("div", "F6 /6", "Eb", { semantics: div, ...DIVIDE }),
-  line("div", "F7 /6", "Ev", { semantics: div, ...DIVIDE }),
+  line("mul", "F6 /4", "Eb", { semantics: mul, ...MULTIPLY, before486: "multiply_before_486" }),
+  line("mul", "F7 /4", "Ev", { semantics: mul, ...MULTIPLY, before486: "multiply_before_486" }),
+  line("imul", "F6 /5", "Eb", { semantics: imul, ...MULTIPLY, before486: "multiply_before_486" }),
+  line("imul", "F7 /5", "Ev", { semantics: imul, ...MULTIPLY, before486: "multiply_before_486" }),
+  line("imul", "0F AF", "Gv:rw Ev", {
+    semantics: imulInto(0, 1),
+    ...MULTIPLY,
+    before486: "multiply_into_before_486",
+  }),
+  line("imul", "69", "Gv:w Ev Iz", {
+    semantics: imulInto(1, 2),
+    ...MULTIPLY,
+    before486: "multiply_into_before_486",
+  }),
+  line("imul", "6B", "Gv:w Ev Ibs", {
+    semantics: imulInto(1, 2),
+    ...MULTIPLY,
+    before486: "multiply_into_before_486",
+  }),
+  line("div", "F6 /6", "Eb", { semantics: div, ...DIVIDE, before486: "divide_before_486" }),
+  line("div", "F7 /6", "Ev", { semantics: div, ...DIVIDE, before486: "divide_before_486" }),
   line("idiv", "F6 /7", "Eb", { semantics: idiv, ...DIVIDE, before486: "idiv_before_486" }),
   line("idiv", "F7 /7", "Ev", { semantics: idiv, ...DIVIDE, before486: "idiv_before_486" }),
 ];

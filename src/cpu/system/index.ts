@@ -18,6 +18,7 @@ import { sysenter, sysexit } from "./fast-system-call.ts";
 import { cli, popf, pushf, sti } from "./flags.ts";
 import { int1, int3, intN, into } from "./interrupts.ts";
 import { rdmsr, rdpmc, rdtsc, wrmsr } from "./msr.ts";
+import { divideBefore486, multiplyBefore486, multiplyIntoBefore486 } from "./multiply-before-486.ts";
 import { input, ins, output, outs } from "./port-io.ts";
 import { hlt, invd, ud } from "./processor-control.ts";
 import { arpl, lar, lsl, verr, verw } from "./protection-checks.ts";
@@ -60,7 +61,10 @@ export const HELPERS: Readonly<Record<string, Helper>> = {
   ascii_adjust_before_486: asciiAdjustBefore486,
   bit_test_before_486: bitTestBefore486,
   double_shift_before_486: doubleShiftBefore486,
+  divide_before_486: divideBefore486,
   idiv_before_486: idivBefore486,
+  multiply_before_486: multiplyBefore486,
+  multiply_into_before_486: multiplyIntoBefore486,
   shift_before_486: shiftBefore486,
   arpl,
   access_control: setAccessControl,
