@@ -391,9 +391,9 @@ describe("what an 80386 alone does", () => {
   });
 
   describe("bit tests set OF as an RCR that gets that far", () => {
-    /** OF and CF after RCR of `value` by `count`. */
-    const rotated = (wide: boolean, value: number, count: number, eflags: number): number => {
-      const processor = on386([...(wide ? [0x66] : []), 0xd3, 0xd8], { eax: value, ecx: count, eflags });
+    /** OF and CF after RCR of `value` by `count` with CF clear. */
+    const rotated = (wide: boolean, value: number, count: number): number => {
+      const processor = on386([...(wide ? [0x66] : []), 0xd3, 0xd8], { eax: value, ecx: count, eflags: 2 });
       processor.step();
       return processor.get("eflags") & 0x801;
     };
@@ -410,7 +410,7 @@ describe("what an 80386 alone does", () => {
             const processor = on386(bytes, { eax: value, ecx: bit, eflags });
             processor.step();
             expect(processor.get("eflags") & 0x801, `${value} ${bit} ${eflags}`).toBe(
-              rotated(wide, value, bit + 1, eflags),
+              rotated(wide, value, bit + 1),
             );
           }
     });
@@ -427,6 +427,17 @@ describe("what an 80386 alone does", () => {
       expect(processor.step().end).toBe("done");
       const [low, high] = processor.read(at, 2);
       expect((low as number) | ((high as number) << 8)).toBe(word);
+    });
+
+    it.each([
+      // BT [EAX+2000h],EBX: EAX is -2000h + the offset, so that no, or a carry comes of the addition of 4 * 20h.
+      ["none", 0xffff_e000, 0x400, 0x80, 0],
+      ["a carry", 0xffff_df84, 0x400, 4, 0x800],
+    ] as const)("of a word in memory with the carry of its address: %s", (_, eax, ebx, at, overflow) => {
+      const processor = on386([0x66, 0x67, 0x0f, 0xa3, 0x98, 0, 0x20, 0, 0], { eax, ebx, eflags: 2 });
+      processor.write(at, [1, 0, 0, 0]);
+      expect(processor.step().end).toBe("done");
+      expect(processor.get("eflags") & 0x801).toBe(1 | overflow);
     });
 
     it("a BTS that may not write changes nothing", () => {

@@ -182,7 +182,10 @@ function changedBit(kind: number, word: number, mask: number): number {
   return (kind === RESET ? word & ~mask : word ^ mask) >>> 0;
 }
 
-/** BT, BTS, BTR and BTC: OF is that of an RCR that moves the bit into CF. It says whether the two places below the bit differ. */
+/**
+ * BT, BTS, BTR and BTC: OF is that of an RCR that moves the bit into CF. It says whether the two places below the bit differ. CF is clear before it, but
+ * where the number of the word in memory is added to the address: there it is the carry of that addition.
+ */
 export const bitTestBefore486: Helper = (core, op) => {
   const { state } = core;
   const size = operandBytes(op);
@@ -201,7 +204,7 @@ export const bitTestBefore486: Helper = (core, op) => {
     if (op.memory) writeMemory(core, op.segment, offset, size, changed);
     else writeRegister(state, op.rm, size, changed);
   }
-  const carry = state.eflags & Flag.CF;
+  const carry = op.memory && (op.offset >>> 0) + ((words * size) >>> 0) >= 2 ** 32 ? 1 : 0;
   const ring = (n: number): number => (n === CARRY_PLACE ? carry : (word >>> (n < 0 ? bits - 1 : n)) & 1);
   const overflow = ring(bit - 1) ^ ring(bit - 2);
   state.eflags =
