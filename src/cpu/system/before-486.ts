@@ -1,6 +1,7 @@
 import type { Core, Helper, HelperOp } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
 import { Flag } from "../state.ts";
+import { readRm, resultFlags, setArithmeticFlags, signOf, sizeOf, writeRm } from "./arithmetic.ts";
 import { offsetBy, operandBytes, readRegister, writeRegister } from "./operand.ts";
 import { linearAddress, probeWriteRange, readMemory, SegmentAccess, writeMemory } from "./segmentation.ts";
 
@@ -12,37 +13,10 @@ import { linearAddress, probeWriteRange, readMemory, SegmentAccess, writeMemory 
 const EAX = 0;
 const ECX = 1;
 const EDX = 2;
-const SHIFTED = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;
-
-const sizeOf = (op: HelperOp): 1 | 2 | 4 => (op.opcode & 1 ? operandBytes(op) : 1);
-
-const readRm = (core: Core, op: HelperOp, size: number): number =>
-  op.memory ? readMemory(core, op.segment, op.offset, size) : readRegister(core.state, op.rm, size);
-
-function writeRm(core: Core, op: HelperOp, size: number, value: number): void {
-  if (op.memory) writeMemory(core, op.segment, op.offset, size, value);
-  else writeRegister(core.state, op.rm, size, value);
-}
-
-function parityIsEven(value: number): boolean {
-  const folded = (value ^ (value >>> 4)) & 15;
-  return ((0x9669 >>> folded) & 1) !== 0;
-}
-
-const signOf = (value: number, bits: number): number => (value >>> (bits - 1)) & 1;
-
-/** PF, ZF and SF of a result of so many bits. */
-const resultFlags = (result: number, bits: number): number =>
-  (parityIsEven(result) ? Flag.PF : 0) | (result === 0 ? Flag.ZF : 0) | (signOf(result, bits) ? Flag.SF : 0);
 
 function setShiftFlags(core: Core, bits: number, result: number, carry: number, overflow: number): void {
-  const { state } = core;
-  state.eflags =
-    (state.eflags & ~SHIFTED) |
-    resultFlags(result, bits) |
-    Flag.AF |
-    (carry ? Flag.CF : 0) |
-    (overflow ? Flag.OF : 0);
+  const carries = (carry ? Flag.CF : 0) | (overflow ? Flag.OF : 0);
+  setArithmeticFlags(core, resultFlags(result, bits) | Flag.AF | carries);
 }
 
 /** C0, C1, D2, D3: how far. */
@@ -102,14 +76,13 @@ export const aamBefore486: Helper = (core, op) => {
   const { state } = core;
   const al = state.reg8(EAX);
   const base = op.immediate & 0xff;
-  const kept = state.eflags & ~SHIFTED;
   if (base === 0) {
     state.eflags = (state.eflags & ~(Flag.PF | Flag.ZF | Flag.SF)) | resultFlags(al >>> 1, 8);
     core.raise(Vector.DE);
   }
   const remainder = al % base;
   state.setReg16(EAX, (Math.floor(al / base) << 8) | remainder);
-  state.eflags = kept | resultFlags(remainder, 8);
+  setArithmeticFlags(core, resultFlags(remainder, 8));
   return Outcome.next;
 };
 
@@ -163,11 +136,10 @@ export const asciiAdjustBefore486: Helper = (core, op) => {
   const result = (add ? al + low : al - low) & 0xff;
   const overflow = signOf(al, 8) ^ signOf(result, 8) && signOf(al, 8) === (add ? 0 : 1);
   state.setReg16(EAX, (adjust ? (add ? ax + 0x106 : ax - 0x106) : ax) & 0xff0f);
-  state.eflags =
-    (state.eflags & ~SHIFTED) |
-    resultFlags(result, 8) |
-    (adjust ? Flag.CF | Flag.AF : 0) |
-    (overflow ? Flag.OF : 0);
+  setArithmeticFlags(
+    core,
+    resultFlags(result, 8) | (adjust ? Flag.CF | Flag.AF : 0) | (overflow ? Flag.OF : 0),
+  );
   return Outcome.next;
 };
 

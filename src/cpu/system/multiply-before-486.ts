@@ -1,8 +1,8 @@
-import type { Core, Helper, HelperOp } from "../core.ts";
+import type { Core, Helper } from "../core.ts";
 import { Outcome, Vector } from "../core.ts";
 import { Flag } from "../state.ts";
+import { readRm, resultFlags, setArithmeticFlags, sizeOf } from "./arithmetic.ts";
 import { operandBytes, readRegister, writeRegister } from "./operand.ts";
-import { readMemory } from "./segmentation.ts";
 
 /**
  * MUL, IMUL and DIV as an 80386 leaves their flags, most of which the manual leaves undefined: they are those of the last addition or subtraction
@@ -11,15 +11,7 @@ import { readMemory } from "./segmentation.ts";
 
 const EAX = 0;
 const EDX = 2;
-const ARITHMETIC = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;
 const WORD = 0x1_0000;
-
-const sizeOf = (op: HelperOp): 1 | 2 | 4 => (op.opcode & 1 ? operandBytes(op) : 1);
-
-const readRm = (core: Core, op: HelperOp, size: number): number =>
-  op.memory ? readMemory(core, op.segment, op.offset, size) : readRegister(core.state, op.rm, size);
-
-const parityIsEven = (value: number): boolean => ((0x9669 >>> ((value ^ (value >>> 4)) & 15)) & 1) !== 0;
 
 /** Numbers of so many bits, up to 32. */
 const limitOf = (bits: number): number => 2 ** bits;
@@ -30,12 +22,7 @@ const negated = (value: number, bits: number): number => low(-value, bits);
 
 /** PF, AF, ZF and SF of `result` = `a` + `b` or `a` - `b`. */
 function flagsOf(a: number, b: number, result: number, bits: number): number {
-  return (
-    (parityIsEven(result) ? Flag.PF : 0) |
-    ((a ^ b ^ result) & Flag.AF) |
-    (result === 0 ? Flag.ZF : 0) |
-    (isNegative(result, bits) ? Flag.SF : 0)
-  );
+  return ((a ^ b ^ result) & Flag.AF) | resultFlags(result, bits);
 }
 
 /** A product of two numbers of up to 32 bits, in halves of `bits`. */
@@ -92,8 +79,7 @@ function flagsOfProduct(
 }
 
 function setFlags(core: Core, flags: number, overflow: boolean): void {
-  const { state } = core;
-  state.eflags = (state.eflags & ~ARITHMETIC) | flags | (overflow ? Flag.CF | Flag.OF : 0);
+  setArithmeticFlags(core, flags | (overflow ? Flag.CF | Flag.OF : 0));
 }
 
 const fits = ({ high, low: lower }: Product, bits: number): boolean =>
@@ -166,9 +152,8 @@ export const divideBefore486: Helper = (core, op) => {
   const ax = state.reg16(EAX);
   const high = size === 1 ? ax >> 8 : readRegister(state, EDX, size) >>> 0;
   const lower = size === 1 ? ax & 0xff : readRegister(state, EAX, size) >>> 0;
-  const kept = state.eflags & ~ARITHMETIC;
   if (high >= divisor) {
-    state.eflags = kept | flagsOfOverflow(high, lower, divisor, bits);
+    setArithmeticFlags(core, flagsOfOverflow(high, lower, divisor, bits));
     core.raise(Vector.DE);
   }
   const dividend = (BigInt(high) << BigInt(bits)) | BigInt(lower);
@@ -179,6 +164,6 @@ export const divideBefore486: Helper = (core, op) => {
     writeRegister(state, EAX, size, quotient);
     writeRegister(state, EDX, size, remainder);
   }
-  state.eflags = kept | flagsOfTrial(quotient % 2 === 1 ? remainder + divisor : remainder, divisor, bits);
+  setArithmeticFlags(core, flagsOfTrial(quotient % 2 === 1 ? remainder + divisor : remainder, divisor, bits));
   return Outcome.next;
 };
