@@ -72,10 +72,11 @@ describe.each(PAGERS)("a guest under %s that resets the machine", (pager) => {
     vm.on("restarted", (...facts) => heard.push(facts));
     const devices = vm.devices;
     // Seen before the vm gives its memory back.
-    vm.machine.bus.tap(
+    const tap = vm.machine.bus.tap(
       ({ message }) => message.type === "vm.exit" && heard.push(words(vm, TSC), words(vm, REQUESTS)),
     );
     const result = vm.run();
+    tap.detach();
     expect(result).toMatchObject({ status: "exited", exitCode: 7 });
     const by = "port 0xcf9";
     expect(told).toEqual([1, 2].map((count) => ({ type: "vm.restarted", by, count })));
@@ -98,10 +99,12 @@ describe.each(PAGERS)("a guest under %s that resets the machine", (pager) => {
       const before = machine.bus.lastSeq;
       const vm = create({ pager, reboots: 2 }, machine);
       let hash = "";
-      vm.machine.bus.tap(({ message }) => {
+      const tap = machine.bus.tap(({ message }) => {
         if (message.type === "vm.exit") hash = vm.memoryHash();
       });
-      return { result: vm.run(), hash, messages: machine.bus.lastSeq - before };
+      const result = vm.run();
+      tap.detach();
+      return { result, hash, messages: machine.bus.lastSeq - before };
     });
     expect(first?.hash).toMatch(/^[0-9a-f]{64}$/);
     for (const other of others) expect(other).toEqual(first);
