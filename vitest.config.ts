@@ -7,6 +7,8 @@ const MINUTE_MS = 60_000;
 /** `quick` needs no downloads; `linux` boots real guests and does what takes long, one after the other. */
 export default defineConfig({
   test: {
+    // By default one processor is left alone: half of a small machine.
+    maxWorkers: "100%",
     projects: [
       {
         test: {
