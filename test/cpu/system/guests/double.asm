@@ -8,32 +8,7 @@ TABLE equ 0x121000
 ABSENT equ 0x118000
 entry:
   mov esp,0x90000
-  cld
-  mov esi,gdt
-  mov edi,GDT
-  mov ecx,gend-gdt
-  rep movsb
-%include "flat.inc"
-  ; the first 4 MiB as they are, but for the second page of the GDT and one for page faults
-  mov edi,TABLE
-  mov eax,3
-.m: stosd
-  add eax,0x1000
-  cmp eax,0x400003
-  jb .m
-  mov dword [TABLE+(GDT>>12)*4+4],0
-  mov dword [TABLE+(ABSENT>>12)*4],0
-  mov edi,DIRECTORY
-  xor eax,eax
-  mov ecx,1024
-  rep stosd
-  mov dword [DIRECTORY],TABLE+3
-  mov eax,DIRECTORY
-  mov cr3,eax
-  mov eax,cr0
-  or eax,0x80000002 ; PG, MP
-  mov cr0,eax
-  lidt [idtr]
+%include "absent-pages.inc"
   xor ebp,ebp ; first
 .first:
   xor ebx,ebx ; wrong

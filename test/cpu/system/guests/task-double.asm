@@ -146,32 +146,7 @@ entry:
   mov esp,0x90000
   mov al,0xff ; no timer tick of the firmware's
   out 0x21,al
-  cld
-  mov esi,gdt
-  mov edi,GDT
-  mov ecx,gend-gdt
-  rep movsb
-%include "flat.inc"
-  ; the first 4 MiB as they are, but for the second page of the GDT and one for page faults
-  mov edi,TABLE
-  mov eax,3
-.m: stosd
-  add eax,0x1000
-  cmp eax,0x400003
-  jb .m
-  mov dword [TABLE+(GDT>>12)*4+4],0
-  mov dword [TABLE+(ABSENT>>12)*4],0
-  mov edi,DIRECTORY
-  xor eax,eax
-  mov ecx,1024
-  rep stosd
-  mov dword [DIRECTORY],TABLE+3
-  mov eax,DIRECTORY
-  mov cr3,eax
-  mov eax,cr0
-  or eax,0x80000002 ; PG, MP
-  mov cr0,eax
-  lidt [idtr]
+%include "absent-pages.inc"
   mov ax,OLD
   ltr ax
   xor ebp,ebp ; first
