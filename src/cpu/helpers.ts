@@ -24,23 +24,25 @@ export class HelperRegistry implements HelperNumbers {
   readonly tooLong: number;
   readonly pause: number;
   private readonly numbers = new Map<OpcodeLine, number>();
+  private readonly numbersBefore486 = new Map<OpcodeLine, number>();
 
   /** Throws when a line names a helper that does not exist. */
   constructor(lines: readonly OpcodeLine[]) {
     const table: Helper[] = [];
     const byName = new Map<string, number>();
     const all: Readonly<Record<string, Helper>> = { ...HELPERS, ...SSE_HELPERS, fpu, fwait };
+    const numberOf = (line: OpcodeLine, name: string): number => {
+      const known = byName.get(name);
+      if (known !== undefined) return known;
+      const helper = all[name];
+      if (helper === undefined) throw new Error(`opcode ${line.mnemonic} names no helper: "${name}"`);
+      const number = table.push(helper) - 1;
+      byName.set(name, number);
+      return number;
+    };
     for (const line of lines) {
-      const name = line.helper ?? line.before486;
-      if (name === undefined) continue;
-      let number = byName.get(name);
-      if (number === undefined) {
-        const helper = all[name];
-        if (helper === undefined) throw new Error(`opcode ${line.mnemonic} names no helper: "${name}"`);
-        number = table.push(helper) - 1;
-        byName.set(name, number);
-      }
-      this.numbers.set(line, number);
+      if (line.helper !== undefined) this.numbers.set(line, numberOf(line, line.helper));
+      if (line.before486 !== undefined) this.numbersBefore486.set(line, numberOf(line, line.before486));
     }
     this.undefinedOpcode = table.push(undefinedOpcode) - 1;
     this.tooLong = table.push(tooLong) - 1;
@@ -48,7 +50,11 @@ export class HelperRegistry implements HelperNumbers {
     this.table = table;
   }
 
-  of(line: OpcodeLine): number {
-    return this.numbers.get(line) as number;
+  of(line: OpcodeLine): number | undefined {
+    return this.numbers.get(line);
+  }
+
+  before486(line: OpcodeLine): number | undefined {
+    return this.numbersBefore486.get(line);
   }
 }

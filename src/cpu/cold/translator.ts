@@ -28,7 +28,10 @@ export interface TranslatorViews {
 
 /** Helpers by number, as their micro-ops name them; the last two stand for bytes that are no instruction. */
 export interface HelperNumbers {
-  of(line: OpcodeLine): number;
+  /** Of lines that are not generated. */
+  of(line: OpcodeLine): number | undefined;
+  /** Of those that do otherwise on processors before the 486. */
+  before486(line: OpcodeLine): number | undefined;
   readonly undefinedOpcode: number;
   readonly tooLong: number;
   /** PAUSE, where it leaves the guest. */
@@ -190,11 +193,11 @@ export class Translator {
       this.instructionCount++;
       return true;
     }
+    const helper = this.helperOf(i.line);
     if (i.line.units !== undefined) this.unitCheck(UNITS[i.line.units], offset);
     if (mode & Mode.pauseExits && i.rep === 0xf3 && i.opcode === 0x90 && PAUSES.has(i.line.mnemonic))
       this.helperOp(this.helpers.pause, offset);
-    else if (i.line.helper !== undefined || (this.before486 && i.line.before486 !== undefined))
-      this.helperInstruction(offset);
+    else if (helper !== undefined) this.helperInstruction(helper, offset);
     else this.generatedInstruction(offset, mode);
     this.instructionCount++;
     if (i.line.endsBlock !== true) return false;
@@ -217,7 +220,12 @@ export class Translator {
     this.checkedUnits |= units;
   }
 
-  private helperInstruction(offset: number): void {
+  /** The helper that does it; undefined: a generated handler does. */
+  private helperOf(line: OpcodeLine): number | undefined {
+    return (this.before486 ? this.helpers.before486(line) : undefined) ?? this.helpers.of(line);
+  }
+
+  private helperInstruction(number: number, offset: number): void {
     const i = this.instruction;
     this.pendingFlags = 0;
     if (i.line.units === undefined) this.checkedUnits &= ~Unit.mmx;
@@ -228,7 +236,7 @@ export class Translator {
         this.newOp(i.addressSize === 16 ? special.offset16 : special.offset32, offset, i.length),
       );
     }
-    this.helperOp(this.helpers.of(i.line), offset);
+    this.helperOp(number, offset);
   }
 
   /** The ordinary case of a helper's instruction; it leaves the offset of a memory operand for the helper. */

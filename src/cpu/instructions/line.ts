@@ -91,7 +91,7 @@ export interface OpcodeLine {
   /** Exactly one of these: trees for a generated handler, or the name of a TypeScript helper in src/cpu/system. */
   readonly semantics?: Semantics;
   readonly helper?: string;
-  /** A helper in place of `semantics` on processors before the 486, which do otherwise (src/cpu/system/before-486.ts). */
+  /** A helper in place of the others on processors before the 486, which do otherwise (src/cpu/system/before-486.ts). */
   readonly before486?: string;
   /**
    * What is tried before the helper: the ordinary case as trees, which ends by `finish`. Where it does not, or its operand is not in the TLB, the

@@ -3,7 +3,15 @@ import { Outcome, Vector } from "../core.ts";
 import { Flag } from "../state.ts";
 import { readRm, resultFlags, setArithmeticFlags, signOf, sizeOf, writeRm } from "./arithmetic.ts";
 import { offsetBy, operandBytes, readRegister, writeRegister } from "./operand.ts";
-import { linearAddress, probeWriteRange, readMemory, SegmentAccess, writeMemory } from "./segmentation.ts";
+import {
+  linearAddress,
+  probeWriteRange,
+  readMemory,
+  Segment,
+  SegmentAccess,
+  writeMemory,
+} from "./segmentation.ts";
+import { adjustStack, peek, setStackPointer, stackMask } from "./stack.ts";
 
 /**
  * Instructions that an 80386 does otherwise than the processors after it, where the manuals leave it open or say otherwise. What it does is known from
@@ -181,5 +189,37 @@ export const bitTestBefore486: Helper = (core, op) => {
   const overflow = ring(bit - 1) ^ ring(bit - 2);
   state.eflags =
     (state.eflags & ~(Flag.CF | Flag.OF)) | ((word >>> bit) & 1 ? Flag.CF : 0) | (overflow ? Flag.OF : 0);
+  return Outcome.next;
+};
+
+const ESP = 4;
+const EDI = 7;
+
+/** PUSHA: from the lowest address up, and a fault leaves what has been written. */
+export const pushaBefore486: Helper = (core, op) => {
+  const { state } = core;
+  const size = operandBytes(op);
+  const bottom = adjustStack(state, -8 * size);
+  for (let n = 0; n < 8; n++) {
+    const offset = ((bottom + n * size) & stackMask(state)) >>> 0;
+    writeMemory(core, Segment.SS, offset, size, readRegister(state, EDI - n, size));
+  }
+  setStackPointer(state, bottom);
+  return Outcome.next;
+};
+
+/** POPA: one register after the other, a fault leaving those that have been loaded; on a 16-bit stack the upper half of ESP is its image's. */
+export const popaBefore486: Helper = (core, op) => {
+  const { state } = core;
+  const size = operandBytes(op);
+  let image = state.reg(ESP);
+  for (let index = EDI; index >= 0; index--) {
+    const value = peek(core, (EDI - index) * size, size);
+    if (index === ESP) image = value;
+    else writeRegister(state, index, size, value);
+  }
+  setStackPointer(state, adjustStack(state, 8 * size));
+  if (size === 4 && stackMask(state) === 0xffff)
+    state.setReg(ESP, ((image & 0xffff0000) | state.reg16(ESP)) >>> 0);
   return Outcome.next;
 };

@@ -6,6 +6,8 @@ import {
   bitTestBefore486,
   doubleShiftBefore486,
   idivBefore486,
+  popaBefore486,
+  pushaBefore486,
   shiftBefore486,
 } from "./before-486.ts";
 import { clts, invlpg, lmsw, movFromControl, movToControl, smsw } from "./control-registers.ts";
@@ -63,6 +65,8 @@ export const HELPERS: Readonly<Record<string, Helper>> = {
   double_shift_before_486: doubleShiftBefore486,
   divide_before_486: divideBefore486,
   idiv_before_486: idivBefore486,
+  popa_before_486: popaBefore486,
+  pusha_before_486: pushaBefore486,
   multiply_before_486: multiplyBefore486,
   multiply_into_before_486: multiplyIntoBefore486,
   shift_before_486: shiftBefore486,

@@ -25,19 +25,9 @@ const EBP = 5;
 /** Stack pointers at which PUSHA raises #GP(0) rather than #SS where segments are paragraphs (Intel SDM vol. 2, PUSHA). */
 const FORBIDDEN_STACK_POINTERS: readonly number[] = [7, 9, 11, 13, 15];
 
-/** PUSHA: all general registers, ESP as it was before. An 80386 writes from the lowest address up, and a fault leaves what it has written. */
+/** PUSHA: all general registers, ESP as it was before. */
 export const pusha: Helper = (core, op) => {
   const { state } = core;
-  if (isBefore486(core)) {
-    const bytes = operandBytes(op);
-    const bottom = adjustStack(state, -8 * bytes);
-    for (let n = 0; n < 8; n++) {
-      const offset = ((bottom + n * bytes) & stackMask(state)) >>> 0;
-      writeMemory(core, Segment.SS, offset, bytes, readRegister(state, 7 - n, bytes));
-    }
-    setStackPointer(state, bottom);
-    return Outcome.next;
-  }
   if (!usesDescriptors(state) && FORBIDDEN_STACK_POINTERS.includes(state.reg(ESP) & stackMask(state)))
     core.raise(Vector.GP, 0);
   const size = operandBytes(op);
@@ -46,25 +36,10 @@ export const pusha: Helper = (core, op) => {
   return Outcome.next;
 };
 
-/**
- * POPA: all general registers; the image of ESP is skipped. An 80386 loads one after the other, a fault leaving those that it has loaded, and on a
- * 16-bit stack takes the upper half of ESP from the image.
- */
+/** POPA: all general registers; the image of ESP is skipped. */
 export const popa: Helper = (core, op) => {
   const { state } = core;
   const size = operandBytes(op);
-  if (isBefore486(core)) {
-    let image = state.reg(ESP);
-    for (let index = 7; index >= 0; index--) {
-      const value = peek(core, (7 - index) * size, size);
-      if (index === ESP) image = value;
-      else writeRegister(state, index, size, value);
-    }
-    setStackPointer(state, adjustStack(state, 8 * size));
-    if (size === 4 && stackMask(state) === 0xffff)
-      state.setReg(ESP, ((image & 0xffff0000) | state.reg16(ESP)) >>> 0);
-    return Outcome.next;
-  }
   const values = [0, 1, 2, 3, 4, 5, 6, 7].map((index) => peek(core, (7 - index) * size, size));
   for (let index = 0; index < 8; index++) {
     if (index !== ESP) writeRegister(state, index, size, values[index] as number);
